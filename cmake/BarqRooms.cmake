@@ -1,0 +1,55 @@
+# Rooms, their tests and their fuzz targets.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+add_compile_definitions(_GNU_SOURCE)
+include_directories(${CMAKE_SOURCE_DIR}/src)
+set(BARQ_WARNINGS -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wpointer-arith -Wformat=2 -Wundef -Wvla)
+add_compile_options(${BARQ_WARNINGS} -fno-common -fno-omit-frame-pointer)
+if(BARQ_SANITIZE)
+    add_compile_options(-fsanitize=${BARQ_SANITIZE} -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${BARQ_SANITIZE})
+endif()
+if(BARQ_FAULTS)
+    add_compile_definitions(BQ_FAULTS)
+endif()
+
+# barq_room(http USES base LIBS llhttp::llhttp): src/http/*.c as the library barq_http.
+# USES are the only rooms whose functions it can link.
+function(barq_room name)
+    cmake_parse_arguments(ROOM "" "" "USES;LIBS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.c)
+    add_library(barq_${name} STATIC ${sources})
+    list(TRANSFORM ROOM_USES PREPEND barq_)
+    target_link_libraries(barq_${name} PUBLIC ${ROOM_USES} ${ROOM_LIBS})
+endfunction()
+
+# tests/unit/<room>/*_test.c: a cmocka program each, linked with its own room.
+function(barq_room_tests room)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${room}/*_test.c)
+    foreach(source ${sources})
+        get_filename_component(name ${source} NAME_WE)
+        set(target unit-${room}-${name})
+        add_executable(${target} ${source})
+        target_link_libraries(${target} PRIVATE barq_${room} PkgConfig::CMOCKA)
+        target_compile_definitions(${target} PRIVATE BARQ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+        add_test(NAME ${room}/${name} COMMAND ${target})
+    endforeach()
+endfunction()
+
+# tests/fuzz/<room>/<name>_fuzz.c: a libFuzzer program fuzz-<name>, seeds in tests/fuzz/corpus/<name>.
+function(barq_fuzz_targets)
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*/*_fuzz.c)
+    foreach(source ${sources})
+        get_filename_component(file ${source} NAME_WE)
+        get_filename_component(folder ${source} DIRECTORY)
+        get_filename_component(room ${folder} NAME)
+        string(REGEX REPLACE "_fuzz$" "" name ${file})
+        add_executable(fuzz-${name} ${source})
+        target_link_libraries(fuzz-${name} PRIVATE barq_${room})
+        target_link_options(fuzz-${name} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+endfunction()

@@ -1,0 +1,30 @@
+/*
+ * log.h: the server's own log, one line per record on standard error.
+ *
+ * A record is formatted on the stack and written with one write(2), so lines
+ * of several threads do not mix. Control characters in the text become "\xNN"
+ * (a log line cannot be forged by a request); newlines stay in tracebacks,
+ * where the following lines are indented.
+ */
+#ifndef BQ_BASE_LOG_H
+#define BQ_BASE_LOG_H
+
+#include "base/str.h"
+
+enum bq_log_level { BQ_LOG_DEBUG, BQ_LOG_INFO, BQ_LOG_WARN, BQ_LOG_ERROR, BQ_LOG_OFF };
+
+/* Records below level are dropped. Called at start, before there are threads. */
+void bq_log_set_level(enum bq_log_level level);
+bool bq_log_enabled(enum bq_log_level level);
+
+/* "debug" … "off". Fails: BQ_INVALID. */
+int bq_log_level_of(bq_str name, enum bq_log_level *out);
+
+void bq_log(enum bq_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define bq_debug(...) (bq_log_enabled(BQ_LOG_DEBUG) ? bq_log(BQ_LOG_DEBUG, __VA_ARGS__) : (void)0)
+#define bq_info(...)  bq_log(BQ_LOG_INFO, __VA_ARGS__)
+#define bq_warn(...)  bq_log(BQ_LOG_WARN, __VA_ARGS__)
+#define bq_error(...) bq_log(BQ_LOG_ERROR, __VA_ARGS__)
+
+#endif

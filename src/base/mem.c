@@ -1,0 +1,66 @@
+/* mem.c: the heap, with a fault site and a count of live blocks. */
+#include "base/mem.h"
+
+#include "base/fault.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef BQ_FAULTS
+#include <stdatomic.h>
+static atomic_long live;
+#define LIVE(n) atomic_fetch_add_explicit(&live, (n), memory_order_relaxed)
+#else
+#define LIVE(n) ((void)0)
+#endif
+
+void *bq_alloc(size_t n)
+{
+    void *p = BQ_FAULT(alloc) ? NULL : malloc(n);
+    if (p)
+        LIVE(1);
+    return p;
+}
+
+void *bq_alloc_zero(size_t n)
+{
+    void *p = BQ_FAULT(alloc) ? NULL : calloc(1, n);
+    if (p)
+        LIVE(1);
+    return p;
+}
+
+void *bq_realloc(void *old, size_t n)
+{
+    void *p = BQ_FAULT(alloc) ? NULL : realloc(old, n);
+    if (p && !old)
+        LIVE(1);
+    return p;
+}
+
+void bq_free(void *p)
+{
+    if (p)
+        LIVE(-1);
+    free(p);
+}
+
+void *bq_alloc_must(size_t n)
+{
+    void *p = calloc(1, n);
+    if (!p) {
+        fprintf(stderr, "barq: out of memory at start (%zu bytes)\n", n);
+        abort();
+    }
+    LIVE(1);
+    return p;
+}
+
+long bq_mem_live(void)
+{
+#ifdef BQ_FAULTS
+    return atomic_load(&live);
+#else
+    return 0;
+#endif
+}

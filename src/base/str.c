@@ -1,0 +1,74 @@
+/* str.c: comparisons and searches over byte views. */
+#include "base/str.h"
+
+#include "base/rc.h"
+
+bool bq_str_eq_nocase(bq_str a, bq_str b)
+{
+    if (a.n != b.n)
+        return false;
+    for (size_t i = 0; i < a.n; i++)
+        if (bq_lower(a.p[i]) != bq_lower(b.p[i]))
+            return false;
+    return true;
+}
+
+bool bq_str_starts(bq_str s, bq_str prefix)
+{
+    return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
+}
+
+size_t bq_str_find(bq_str s, char c, size_t from)
+{
+    if (from >= s.n)
+        return s.n;
+    const char *hit = memchr(s.p + from, c, s.n - from);
+    return hit ? (size_t)(hit - s.p) : s.n;
+}
+
+static bool is_ows(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bq_str bq_str_trim(bq_str s)
+{
+    while (s.n && is_ows(s.p[0])) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && is_ows(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+bool bq_str_next_token(bq_str *rest, bq_str *token)
+{
+    while (rest->n) {
+        size_t comma = bq_str_find(*rest, ',', 0);
+        *token = bq_str_trim(bq_str_of(rest->p, comma));
+        size_t used = comma < rest->n ? comma + 1 : comma;
+        rest->p += used;
+        rest->n -= used;
+        if (token->n)
+            return true;
+    }
+    return false;
+}
+
+int bq_str_u64(bq_str s, uint64_t *out)
+{
+    uint64_t v = 0;
+    if (s.n == 0)
+        return BQ_INVALID;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return BQ_INVALID;
+        unsigned digit = (unsigned)(s.p[i] - '0');
+        if (v > (UINT64_MAX - digit) / 10)
+            return BQ_LIMIT;
+        v = v * 10 + digit;
+    }
+    *out = v;
+    return BQ_OK;
+}

@@ -1,0 +1,36 @@
+/* exchange.c: the life of an exchange and the lookup of fields. */
+#include "http/exchange.h"
+
+void bq_exchange_init(struct bq_exchange *ex, const struct bq_sink *sink, void *conn)
+{
+    /* Not memset: the first block stays untouched until it is used. */
+    ex->request = (struct bq_request){0};
+    ex->body = BQ_STR("");
+    ex->sink = sink;
+    ex->conn = conn;
+    ex->app = NULL;
+    ex->gone = false;
+    bq_arena_init(&ex->arena, ex->first_block, sizeof ex->first_block);
+}
+
+void bq_exchange_reset(struct bq_exchange *ex)
+{
+    bq_arena_reset(&ex->arena);
+    ex->request = (struct bq_request){0};
+    ex->body = BQ_STR("");
+    ex->app = NULL;
+    ex->gone = false;
+}
+
+void bq_exchange_release(struct bq_exchange *ex)
+{
+    bq_arena_release(&ex->arena);
+}
+
+const struct bq_field *bq_request_find(const struct bq_request *r, bq_str name)
+{
+    for (size_t i = 0; i < r->field_count; i++)
+        if (bq_str_eq_nocase(r->fields[i].name, name))
+            return &r->fields[i];
+    return NULL;
+}
