@@ -1,0 +1,77 @@
+/*
+ * app.h: an application in one worker: app.lua loaded, frozen, and serving.
+ *
+ *   new ─> load ─> (configure) ─> freeze ─> hooks "start", "worker" ─> handler … ─> hooks
+ *   "drain", "stop" ─> free
+ *
+ * Each worker has its own, with its own Lua state; the worker's thread alone calls
+ * these functions (before the thread runs, the one that starts it may).
+ */
+#ifndef BQ_APP_APP_H
+#define BQ_APP_APP_H
+
+#include "http/exchange.h"
+#include "net/loop.h"
+#include "vm/lua.h"
+
+#include <stdio.h>
+
+struct bq_app;
+
+/* What the porch decides for it. */
+struct bq_app_env {
+    void (*open_modules)(lua_State *L, void *arg); /* makes the embedded modules loadable; may raise */
+    void *open_modules_arg;
+    const char *version;
+    unsigned worker; /* its number, from 0 */
+};
+
+/* What configuration says about applications; see src/config.h. */
+struct bq_app_options {
+    uint64_t body_bytes_max;
+    bool redirect_slashes;
+    bool dev;
+    uint64_t lua_bytes_max; /* 0: no limit; may be set at bq_app_new only */
+};
+
+/* Fails: NULL without memory, or when a module of barq's own does not load (logged). */
+struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
+                          uint64_t lua_bytes_max);
+
+/* Waiting tasks are dropped, the Lua state is closed. */
+void bq_app_free(struct bq_app *app);
+
+/* Runs app.lua: the declarations. Fails: BQ_INVALID, and the error with file, line
+ * and traceback is logged. */
+int bq_app_load(struct bq_app *app, const char *path);
+
+/* Calls fn for each entry of barq.config{…}, values as text ("8000", "true"; a list's
+ * elements one by one), with the place it was written at ("app.lua:12"). Stops at
+ * the first that returns other than BQ_OK, and returns that. */
+int bq_app_each_config(struct bq_app *app,
+                       int (*fn)(void *arg, bq_str name, bq_str value, const char *place),
+                       void *arg);
+
+/* Compiles the declarations: routes, middleware, error handlers. No more can be
+ * declared. Fails: BQ_INVALID, logged with both places of a conflict. */
+int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options);
+
+/* Runs the functions of barq.on(event, fn), in order, as a task; turns the loop until
+ * it has ended. Not from within the loop. Fails: BQ_INVALID (one raised; logged, the
+ * others are skipped for "start" and "worker", run for "drain" and "stop"). */
+int bq_app_run_hooks(struct bq_app *app, const char *event);
+
+/* The same, from within the loop: done(arg, rc) runs when they have ended. */
+void bq_app_start_hooks(struct bq_app *app, const char *event, void (*done)(void *arg, int rc),
+                        void *arg);
+
+/* What serve calls. Valid: until bq_app_free. */
+struct bq_handler bq_app_handler(struct bq_app *app);
+
+/* Exchanges and req:after functions that have not ended. */
+size_t bq_app_pending(const struct bq_app *app);
+
+/* Prints method, path, name and place of every route, for `barq-server routes`. */
+int bq_app_print_routes(struct bq_app *app, FILE *out);
+
+#endif

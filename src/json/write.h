@@ -1,0 +1,22 @@
+/*
+ * write.h: scalars and strings as JSON text (RFC 8259), without Lua.
+ */
+#ifndef BQ_JSON_WRITE_H
+#define BQ_JSON_WRITE_H
+
+#include "base/buf.h"
+
+/* Appends s quoted. Escaped are the quote, the backslash and control characters
+ * (RFC 8259, section 7), nothing else; s must be valid UTF-8.
+ * Fails: BQ_INVALID (not UTF-8; out is as before), BQ_MEMORY. */
+int bq_json_write_string(struct bq_buf *out, bq_str s);
+
+/* Like it, but bytes that are not UTF-8 become U+FFFD: for logs. */
+int bq_json_write_lossy(struct bq_buf *out, bq_str s);
+
+/* Appends a number that reads back as the same double: integral values up to
+ * 2^53 in digits, the rest by the fewest significant digits that round-trip.
+ * Fails: BQ_INVALID (NaN or infinite), BQ_MEMORY. */
+int bq_json_write_number(struct bq_buf *out, double v);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * addr.h: where to listen and where a peer came from.
+ *
+ * Endpoints are written "127.0.0.1:8000", "[::1]:8000", "localhost:8000" or
+ * "unix:/run/barq.sock".
+ */
+#ifndef BQ_NET_ADDR_H
+#define BQ_NET_ADDR_H
+
+#include "base/str.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* A peer, in the 20 bytes that a connection keeps of it. */
+struct bq_peer {
+    uint8_t family; /* AF_INET, AF_INET6 or AF_UNIX */
+    uint16_t port;  /* host byte order */
+    uint8_t ip[16]; /* the first four for IPv4; an IPv4-mapped address is kept as IPv4 */
+};
+
+#define BQ_PEER_TEXT_MAX 46
+
+void bq_peer_set(struct bq_peer *p, const struct sockaddr *sa);
+
+/* The address without the port, not NUL-terminated; its length ("" for UNIX). */
+size_t bq_peer_text(const struct bq_peer *p, char out[static BQ_PEER_TEXT_MAX]);
+
+struct bq_endpoint {
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un un;
+    };
+    socklen_t len;
+};
+
+/* host may be an address or a name (resolved now, the first answer taken; waits),
+ * "" or "*" for every address (IPv6 and IPv4 both, where IPv6 exists).
+ * Fails: BQ_INVALID and a sentence in error. */
+int bq_endpoint_set(struct bq_endpoint *e, bq_str host, uint16_t port, char error[static 256]);
+
+/* "host:port", "[v6]:port" or "unix:path", as above. */
+int bq_endpoint_parse(struct bq_endpoint *e, bq_str text, char error[static 256]);
+
+#define BQ_ENDPOINT_TEXT_MAX 160
+
+/* For people: "http://127.0.0.1:8000", "http://[::1]:8000" or "unix:/path". */
+void bq_endpoint_text(const struct bq_endpoint *e, char out[static BQ_ENDPOINT_TEXT_MAX]);
+
+/* A listening, non-blocking socket. With reuse_port several may be opened on one
+ * endpoint, one a worker; the first opening must be without (probe), so that a
+ * port that another program holds is found. Port 0 is replaced in e by the real
+ * one. A UNIX socket's stale file is removed first (one on which nobody
+ * listens), and the new file is open to all users of the machine only as the
+ * umask says. Fails: BQ_SYSTEM (errno: EADDRINUSE, EACCES, …). */
+int bq_listen(struct bq_endpoint *e, bool reuse_port, int backlog, int *fd);
+
+/* The next waiting connection, non-blocking, close-on-exec, TCP_NODELAY set.
+ * Fails: BQ_AGAIN (none), BQ_LIMIT (no descriptors or memory: pause), BQ_SYSTEM
+ * (this one failed, the next may not). */
+int bq_accept(int listen_fd, int *fd, struct bq_peer *peer);
+
+#endif

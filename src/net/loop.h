@@ -1,0 +1,88 @@
+/*
+ * loop.h: a worker's event loop: epoll, timers, jobs from other threads.
+ *
+ *   run_once: wait ─> watches (fn) ─> timers ─> posted jobs ─> the after hook
+ *
+ * One thread owns a loop; only bq_loop_post is for the others. Descriptors are
+ * level-triggered, so that a handler may leave bytes unread. A watch that is
+ * removed while events are handed out gets none of those still pending.
+ */
+#ifndef BQ_NET_LOOP_H
+#define BQ_NET_LOOP_H
+
+#include "net/timer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct bq_loop;
+struct bq_watch;
+struct bq_job;
+
+/* What to wait for, and what is reported. HANGUP (both directions are gone, or
+ * an error) is reported whether wanted or not. */
+#define BQ_READ      1u
+#define BQ_WRITE     2u
+#define BQ_HANGUP    4u
+#define BQ_EXCLUSIVE 8u /* only at add: of several loops that watch the descriptor wake one */
+
+typedef void (*bq_watch_fn)(struct bq_watch *w, uint32_t events);
+struct bq_watch {
+    int fd;
+    uint32_t want;  /* READ and WRITE bits now asked for; written by the loop */
+    bool added;     /* written by the loop */
+    bq_watch_fn fn;
+};
+
+/* A piece of work for the loop's thread, embedded by its owner. */
+typedef void (*bq_job_fn)(struct bq_job *job);
+struct bq_job {
+    struct bq_job *next;
+    bq_job_fn fn;
+};
+
+/* Fails: NULL without memory or descriptors (errno). */
+struct bq_loop *bq_loop_new(void);
+
+/* Nothing may be watched any more; timers are forgotten, posted jobs dropped. */
+void bq_loop_free(struct bq_loop *l);
+
+/* Fails: BQ_SYSTEM, BQ_MEMORY. */
+int bq_loop_add(struct bq_loop *l, struct bq_watch *w, uint32_t want);
+
+/* No system call when nothing changes. Fails: BQ_SYSTEM. */
+int bq_loop_change(struct bq_loop *l, struct bq_watch *w, uint32_t want);
+
+/* Before the descriptor is closed. Harmless when it was not added. */
+void bq_loop_remove(struct bq_loop *l, struct bq_watch *w);
+
+/* Runs job->fn(job) on the loop's thread, soon. Never fails, never waits.
+ * Thread: any. The job must not be posted again before it has run. */
+void bq_loop_post(struct bq_loop *l, struct bq_job *job);
+
+/* fn(arg) runs at the end of each turn, where work that events have put off is
+ * done in one go. One hook a loop. */
+void bq_loop_set_after(struct bq_loop *l, void (*fn)(void *arg), void *arg);
+
+/* Asks for another turn without waiting; called from within a turn. */
+void bq_loop_again(struct bq_loop *l);
+
+/* One turn. Waits up to wait_ms (-1: until something happens). */
+void bq_loop_run_once(struct bq_loop *l, int wait_ms);
+
+/* Turns until bq_loop_stop. */
+void bq_loop_run(struct bq_loop *l);
+
+/* bq_loop_run returns after this turn. Thread: the loop's own. */
+void bq_loop_stop(struct bq_loop *l);
+
+/* Monotonic milliseconds, read once a turn. */
+uint64_t bq_loop_now_ms(const struct bq_loop *l);
+
+/* Wall-clock seconds, read once a turn: for the Date field. */
+time_t bq_loop_time(const struct bq_loop *l);
+
+struct bq_wheel *bq_loop_wheel(struct bq_loop *l);
+
+#endif

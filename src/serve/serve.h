@@ -1,0 +1,74 @@
+/*
+ * serve.h: a worker's connections: from listening sockets to exchanges and back.
+ *
+ * One bq_serve belongs to one worker. It accepts, reads, drives the codec that
+ * proto.c chose for the connection, hands complete requests to the handler,
+ * writes what the handler responds, and keeps every limit and deadline.
+ *
+ *   listening ── bq_serve_drain ──> draining ── last connection ended ──> drained
+ */
+#ifndef BQ_SERVE_SERVE_H
+#define BQ_SERVE_SERVE_H
+
+#include "http/exchange.h"
+#include "http/h1_parse.h"
+#include "net/addr.h"
+#include "net/loop.h"
+
+struct bq_serve_limits {
+    struct bq_h1_limits h1;
+    uint32_t head_ms_max;       /* from a request's first byte to the end of its head: 408 */
+    uint32_t body_ms_max;       /* between two pieces of a body: 408 */
+    uint32_t idle_ms_max;       /* keep-alive, and before the first byte: closed */
+    uint32_t write_ms_max;      /* a peer that takes no byte for so long: reset */
+    uint32_t requests_max;      /* per connection; the last answer says close. 0: no limit */
+    uint32_t connections_max;   /* per worker: accepting pauses */
+};
+
+/* What the access log is told of each answer, when it is complete. */
+struct bq_access_record {
+    const struct bq_peer *peer;
+    bq_str method, target;      /* "" where the request could not be read */
+    bq_str referer, user_agent; /* n = 0: none */
+    uint8_t version_minor;
+    int status;
+    uint64_t body_bytes;        /* of the answer */
+    uint64_t duration_us;       /* from the head's end to the answer */
+};
+typedef void (*bq_access_fn)(void *arg, const struct bq_access_record *record);
+
+struct bq_serve_config {
+    struct bq_serve_limits limits;
+    bq_access_fn access; /* NULL: no access log */
+    void *access_arg;
+};
+
+struct bq_serve_counts {
+    uint64_t accepted, requests, refused; /* refused: answered by serve itself */
+    uint32_t open, busy;                  /* connections; those with an exchange */
+    uint32_t accept_pauses;
+};
+
+struct bq_serve;
+
+/* Takes copies of config and handler. Sets the loop's after hook. Fails: NULL. */
+struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config *config,
+                              const struct bq_handler *handler);
+
+/* Resets every connection that is left (handlers hear gone, or abandon) and closes
+ * the listening sockets. */
+void bq_serve_free(struct bq_serve *s);
+
+/* Accepts from fd from now on. Takes the descriptor. shared: other workers watch
+ * the same one (UNIX sockets). Fails: BQ_SYSTEM, BQ_MEMORY; the descriptor stays
+ * the caller's. */
+int bq_serve_listen(struct bq_serve *s, int fd, bool shared);
+
+/* Takes in what waits in the accept queues, stops listening, closes idle
+ * connections; the others end with their answers. drained(arg) runs once, on the
+ * loop, when none is left (perhaps before this returns). */
+void bq_serve_drain(struct bq_serve *s, void (*drained)(void *arg), void *arg);
+
+struct bq_serve_counts bq_serve_counts(const struct bq_serve *s);
+
+#endif
