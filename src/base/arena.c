@@ -1,4 +1,9 @@
-/* arena.c: bump allocation in blocks that double up to a bound. */
+/*
+ * arena.c: bump allocation in the caller's block, then in heap blocks of 4 KiB.
+ *
+ * A piece above a quarter of that gets a block of its own, and the block in use
+ * stays in use, so that one large piece wastes nothing.
+ */
 #include "base/arena.h"
 
 #include "base/mem.h"
@@ -23,8 +28,8 @@
 #define UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 
-#define ALIGNMENT       alignof(max_align_t)
-#define BLOCK_BYTES_MIN ((size_t)4096)
+#define ALIGNMENT   alignof(max_align_t)
+#define BLOCK_BYTES ((size_t)4096)
 
 struct bq_arena_block {
     struct bq_arena_block *next;
@@ -84,7 +89,7 @@ void bq_arena_release(struct bq_arena *a)
 
 static void *alloc_block(struct bq_arena *a, size_t n)
 {
-    size_t size = n > BLOCK_BYTES_MIN / 4 ? n : BLOCK_BYTES_MIN;
+    size_t size = n > BLOCK_BYTES / 4 ? n : BLOCK_BYTES;
     struct bq_arena_block *block;
     if (n > SIZE_MAX - sizeof *block || !(block = bq_alloc(sizeof *block + size)))
         return NULL;
@@ -103,11 +108,13 @@ void *bq_arena_alloc(struct bq_arena *a, size_t n)
     if (n > SIZE_MAX - ALIGNMENT)
         return NULL;
     size_t need = round_up(n ? n : 1);
-    if ((size_t)(a->end - a->cur) < need)
-        return alloc_block(a, need);
-    void *p = a->cur;
-    a->cur += need;
+    char *p = a->cur;
+    if ((size_t)(a->end - a->cur) >= need)
+        a->cur += need;
+    else if (!(p = alloc_block(a, need)))
+        return NULL;
     UNPOISON(p, n);
+    POISON(p + n, need - n);
     return p;
 }
 

@@ -40,7 +40,7 @@ static inline bq_str bq_buf_str(const struct bq_buf *b)
     return bq_str_of(b->data ? b->data + b->pos : "", b->len - b->pos);
 }
 
-/* Makes room for n more bytes at data + len. Fails: BQ_MEMORY. */
+/* Makes room for n more bytes at data + len; data may move. Fails: BQ_MEMORY. */
 int bq_buf_grow(struct bq_buf *b, size_t n);
 
 static inline int bq_buf_reserve(struct bq_buf *b, size_t n)
@@ -48,7 +48,7 @@ static inline int bq_buf_reserve(struct bq_buf *b, size_t n)
     return b->cap - b->len >= n ? 0 : bq_buf_grow(b, n);
 }
 
-/* Fails: BQ_MEMORY. */
+/* s must not point into b. Fails: BQ_MEMORY. */
 static inline int bq_buf_append(struct bq_buf *b, bq_str s)
 {
     int rc = bq_buf_reserve(b, s.n);

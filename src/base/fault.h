@@ -4,18 +4,23 @@
  * Sites are listed once, sorted, in BQ_FAULT_SITES. In builds with BQ_FAULTS
  * defined, BQ_FAULT(site) counts the calls and is true for the one that was
  * armed; elsewhere it is the constant false and costs nothing. The environment
- * arms a site too: BARQ_FAULT="accept:3" fails the third accept.
+ * arms a site too: BARQ_FAULT="accept:3" fails the third accept, and
+ * BARQ_FAULT="short_read:1+,short_write:1+" makes every read and write move one
+ * byte at most. Any thread may count, arm and ask.
  */
 #ifndef BQ_BASE_FAULT_H
 #define BQ_BASE_FAULT_H
 
 #include <stdbool.h>
 
-#define BQ_FAULT_SITES(X)                                                                          \
-    X(accept)                                                                                      \
-    X(alloc)                                                                                       \
-    X(epoll_add)                                                                                   \
-    X(read)                                                                                        \
+#define BQ_FAULT_SITES(X) \
+    X(accept)             \
+    X(alloc)              \
+    X(epoll_add)          \
+    X(lua_alloc)          \
+    X(read)               \
+    X(short_read)         \
+    X(short_write)        \
     X(write)
 
 enum bq_fault_site {
@@ -34,7 +39,8 @@ void bq_fault_arm(enum bq_fault_site site, long nth, bool again);
 /* How often an armed site has failed since it was armed. */
 long bq_fault_hits(enum bq_fault_site site);
 
-/* Arms what BARQ_FAULT ("site:nth[+],…") names. Fails: BQ_INVALID. */
+/* Arms what BARQ_FAULT ("site:nth[+],…") names. Fails: BQ_INVALID (an unknown site, no number
+ * above 0, or anything behind it); what came before is armed. */
 int bq_fault_arm_env(void);
 
 bool bq_fault_check(enum bq_fault_site site);

@@ -5,6 +5,7 @@
 #ifndef BQ_BASE_LIST_H
 #define BQ_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,14 +31,17 @@ static inline bool bq_list_empty(const struct bq_list *l)
     return l->head.next == &l->head;
 }
 
+/* At the end. */
 static inline void bq_list_push(struct bq_list *l, struct bq_node *n)
 {
+    assert(!n->next);
     n->prev = l->head.prev;
     n->next = &l->head;
     n->prev->next = n;
     l->head.prev = n;
 }
 
+/* Harmless for a node that is in no list. */
 static inline void bq_list_remove(struct bq_node *n)
 {
     if (!n->next)

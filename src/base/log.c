@@ -1,20 +1,33 @@
-/* log.c: formats a record and writes it whole. */
+/*
+ * log.c: formats a record and writes it whole.
+ *
+ * A record is at most PIPE_BUF bytes: standard error is a pipe where a server
+ * runs in a container, and a pipe takes no more than that in one piece.
+ */
 #include "base/log.h"
 
 #include "base/rc.h"
+#include "base/utf8.h"
 
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#define RECORD_BYTES_MAX 8192
+#define RECORD_BYTES_MAX PIPE_BUF
+#define CUT              " [truncated]"
 
 /* Written once at start, before there are threads. */
 static enum bq_log_level threshold = BQ_LOG_INFO;
 
 static const char *const names[] = {"debug", "info", "warn", "error", "off"};
+
+struct record {
+    char bytes[RECORD_BYTES_MAX];
+    size_t n;
+};
 
 void bq_log_set_level(enum bq_log_level level)
 {
@@ -37,50 +50,85 @@ int bq_log_level_of(bq_str name, enum bq_log_level *out)
     return BQ_INVALID;
 }
 
-static size_t put_prefix(char *out, enum bq_log_level level)
+static void put_prefix(struct record *r, enum bq_log_level level)
 {
     struct timespec ts;
     struct tm tm;
     clock_gettime(CLOCK_REALTIME, &ts);
     gmtime_r(&ts.tv_sec, &tm);
-    size_t n = strftime(out, 64, "%Y-%m-%dT%H:%M:%S", &tm);
-    n += (size_t)snprintf(out + n, 64, ".%03ldZ %-5s ", ts.tv_nsec / 1000000, names[level]);
-    return n;
+    r->n = strftime(r->bytes, 64, "%Y-%m-%dT%H:%M:%S", &tm);
+    r->n +=
+        (size_t)snprintf(r->bytes + r->n, 64, ".%03ldZ %-5s ", ts.tv_nsec / 1000000, names[level]);
 }
 
-/* Escapes into out, which has room for four bytes a character and a newline. */
-static size_t put_escaped(char *out, const char *text)
+static void put(struct record *r, bq_str s)
 {
-    size_t n = 0;
-    for (; *text && n < RECORD_BYTES_MAX; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '\n') {
-            out[n++] = '\n';
-            out[n++] = ' ';
-            out[n++] = ' ';
-        } else if ((c < 0x20 && c != '\t') || c == 0x7f) {
-            n += (size_t)snprintf(out + n, 5, "\\x%02x", c);
-        } else {
-            out[n++] = (char)c;
-        }
+    assert(s.n <= sizeof r->bytes - r->n);
+    memcpy(r->bytes + r->n, s.p, s.n);
+    r->n += s.n;
+}
+
+/* Whether the character s may stand in a log as it is. C1 controls (U+0080 to U+009F, in UTF-8
+ * c2 80 to c2 9f) drive terminals as ESC does. */
+static bool is_plain(bq_str s)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    if (s.n == 1)
+        return (c >= 0x20 && c != 0x7f) || c == '\t';
+    return c != 0xc2 || (unsigned char)s.p[1] >= 0xa0;
+}
+
+/* Moves the first character of *text over, escaped. False where it would leave no room for the end
+ * of the record. */
+static bool put_character(struct record *r, bq_str *text)
+{
+    char escape[5];
+    size_t used = bq_utf8_length(*text);
+    bq_str s = bq_str_of(text->p, used);
+    if (used == 0 || (!is_plain(s) && *text->p != '\n')) {
+        used = 1;
+        snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)*text->p);
+        s = bq_str_of(escape, 4);
+    } else if (*text->p == '\n') {
+        s = BQ_STR("\n  ");
     }
-    return n;
+    if (r->n + s.n + sizeof CUT > sizeof r->bytes)
+        return false;
+    put(r, s);
+    *text = bq_str_of(text->p + used, text->n - used);
+    return true;
+}
+
+static void write_record(const struct record *r)
+{
+    ssize_t done;
+    do
+        done = write(STDERR_FILENO, r->bytes, r->n);
+    while (done < 0 && errno == EINTR);
+    /* A log that cannot be written has nobody to tell. */
 }
 
 void bq_log(enum bq_log_level level, const char *format, ...)
 {
     char text[RECORD_BYTES_MAX];
-    char line[RECORD_BYTES_MAX + 256];
+    struct record r;
+    int saved_errno = errno;
     va_list ap;
     if (!bq_log_enabled(level))
         return;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    int n = vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    size_t n = put_prefix(line, level);
-    n += put_escaped(line + n, text);
-    line[n++] = '\n';
-    /* A log that cannot be written has nobody to tell. */
-    ssize_t done = write(STDERR_FILENO, line, n);
-    (void)done;
+    bool cut = n >= (int)sizeof text;
+    bq_str rest = bq_str_of(text, n < 0 ? 0 : cut ? sizeof text - 1 : (size_t)n);
+    while (rest.n && rest.p[rest.n - 1] == '\n')
+        rest.n--;
+    put_prefix(&r, level);
+    while (rest.n && put_character(&r, &rest))
+        ;
+    if (cut || rest.n)
+        put(&r, BQ_STR(CUT));
+    put(&r, BQ_STR("\n"));
+    write_record(&r);
+    errno = saved_errno;
 }

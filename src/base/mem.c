@@ -16,7 +16,7 @@ static atomic_long live;
 
 void *bq_alloc(size_t n)
 {
-    void *p = BQ_FAULT(alloc) ? NULL : malloc(n);
+    void *p = BQ_FAULT(alloc) ? NULL : malloc(n ? n : 1);
     if (p)
         LIVE(1);
     return p;
@@ -24,7 +24,7 @@ void *bq_alloc(size_t n)
 
 void *bq_alloc_zero(size_t n)
 {
-    void *p = BQ_FAULT(alloc) ? NULL : calloc(1, n);
+    void *p = BQ_FAULT(alloc) ? NULL : calloc(1, n ? n : 1);
     if (p)
         LIVE(1);
     return p;
@@ -32,7 +32,8 @@ void *bq_alloc_zero(size_t n)
 
 void *bq_realloc(void *old, size_t n)
 {
-    void *p = BQ_FAULT(alloc) ? NULL : realloc(old, n);
+    /* realloc(old, 0) frees old and gives NULL, which would look like a failure. */
+    void *p = BQ_FAULT(alloc) ? NULL : realloc(old, n ? n : 1);
     if (p && !old)
         LIVE(1);
     return p;
@@ -47,7 +48,7 @@ void bq_free(void *p)
 
 void *bq_alloc_must(size_t n)
 {
-    void *p = calloc(1, n);
+    void *p = calloc(1, n ? n : 1);
     if (!p) {
         fprintf(stderr, "barq: out of memory at start (%zu bytes)\n", n);
         abort();

@@ -9,7 +9,8 @@
 
 #include <stddef.h>
 
-/* Like malloc, calloc, realloc and free. Fails: NULL when memory is exhausted. */
+/* Like malloc, calloc, realloc and free, but n = 0 is a block too and never frees.
+ * Fails: NULL when memory is exhausted; what bq_realloc was given stays as it was. */
 void *bq_alloc(size_t n) __attribute__((malloc));
 void *bq_alloc_zero(size_t n) __attribute__((malloc));
 void *bq_realloc(void *p, size_t n);

@@ -59,16 +59,18 @@ bool bq_str_next_token(bq_str *rest, bq_str *token)
 int bq_str_u64(bq_str s, uint64_t *out)
 {
     uint64_t v = 0;
+    bool over = false;
     if (s.n == 0)
         return BQ_INVALID;
     for (size_t i = 0; i < s.n; i++) {
         if (s.p[i] < '0' || s.p[i] > '9')
             return BQ_INVALID;
         unsigned digit = (unsigned)(s.p[i] - '0');
-        if (v > (UINT64_MAX - digit) / 10)
-            return BQ_LIMIT;
+        over = over || v > (UINT64_MAX - digit) / 10;
         v = v * 10 + digit;
     }
+    if (over)
+        return BQ_LIMIT;
     *out = v;
     return BQ_OK;
 }

@@ -7,6 +7,9 @@
 #ifndef BQ_BASE_STR_H
 #define BQ_BASE_STR_H
 
+#include "base/banned.h"
+
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,10 +21,11 @@ typedef struct {
 } bq_str;
 
 /* A view of a string literal. */
-#define BQ_STR(lit)     ((bq_str){"" lit, sizeof(lit) - 1})
+#define BQ_STR(lit) ((bq_str){"" lit, sizeof(lit) - 1})
 
-/* Arguments for printf's "%.*s". */
-#define BQ_STR_ARG(s)   (int)(s).n, (s).p
+/* Arguments for printf's "%.*s". s is evaluated more than once. What is longer than an int can say
+ * is cut, because a negative precision would print until the next NUL. */
+#define BQ_STR_ARG(s) (int)((s).n < INT_MAX ? (s).n : INT_MAX), (s).p
 
 static inline bq_str bq_str_of(const char *p, size_t n)
 {
@@ -60,7 +64,7 @@ bq_str bq_str_trim(bq_str s);
 bool bq_str_next_token(bq_str *rest, bq_str *token);
 
 /* Parses all of s as decimal digits. Fails: BQ_INVALID (empty or another byte),
- * BQ_LIMIT (above UINT64_MAX). */
+ * BQ_LIMIT (nothing but digits, but above UINT64_MAX). */
 int bq_str_u64(bq_str s, uint64_t *out);
 
 #endif

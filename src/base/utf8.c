@@ -1,7 +1,7 @@
 /* utf8.c: UTF-8 validation, eight ASCII bytes at a time. */
 #include "base/utf8.h"
 
-/* The length of the valid sequence at s (n > 0 bytes left), or 0. */
+/* n > 0 */
 static size_t sequence_length(const unsigned char *s, size_t n)
 {
     unsigned char c = s[0];
@@ -28,6 +28,11 @@ static size_t sequence_length(const unsigned char *s, size_t n)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
     return len;
+}
+
+size_t bq_utf8_length(bq_str s)
+{
+    return s.n ? sequence_length((const unsigned char *)s.p, s.n) : 0;
 }
 
 size_t bq_utf8_check(bq_str s)

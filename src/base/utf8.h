@@ -4,6 +4,9 @@
 
 #include "base/str.h"
 
+/* The length of the character at the start of s, 0 if there is no valid one. */
+size_t bq_utf8_length(bq_str s);
+
 /* The offset of the first byte that is not part of valid UTF-8, or s.n. */
 size_t bq_utf8_check(bq_str s);
 
