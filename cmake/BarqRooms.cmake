@@ -57,7 +57,8 @@ function(barq_room_tests room)
     endforeach()
 endfunction()
 
-# tests/fuzz/<room>/<name>_fuzz.c: a libFuzzer program fuzz-<name>, seeds in tests/fuzz/corpus/<name>.
+# tests/fuzz/<room>/<name>_fuzz.c: a libFuzzer program fuzz-<name>; its seeds are in
+# tests/fuzz/corpus/<name>.
 function(barq_fuzz_targets)
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*/*_fuzz.c)
     foreach(source ${sources})

@@ -1,0 +1,52 @@
+-- rooms.lua: the house as tables: which room may use which, and which headers stay where.
+local rooms = {}
+
+-- As in CMakeLists.txt; `tidy` holds the two against each other.
+rooms.uses = {
+  base = {},
+  net = { "base" },
+  http = { "base" },
+  json = { "base" },
+  serve = { "base", "net", "http" },
+  vm = { "base", "net" },
+  app = { "base", "http", "json", "vm" },
+  data = { "base", "net", "json", "vm" },
+}
+
+-- Lua pattern of a header → where it may be included: rooms, or files. The porch is "porch".
+rooms.quarantine = {
+  { "^llhttp%.h$", { "http/h1_parse.c" } },
+  { "^lua%.h$", { "vm/lua.h" } },
+  { "^lauxlib%.h$", { "vm/lua.h" } },
+  { "^lualib%.h$", { "vm/lua.h" } },
+  { "^luajit%.h$", { "vm/lua.h" } },
+  { "^vm/lua%.h$", { "vm", "app", "data", "porch" } },
+  { "^sys/socket%.h$", { "net" } },
+  { "^sys/un%.h$", { "net" } },
+  { "^sys/epoll%.h$", { "net" } },
+  { "^sys/eventfd%.h$", { "net" } },
+  { "^sys/timerfd%.h$", { "net" } },
+  { "^netinet/", { "net" } },
+  { "^arpa/", { "net" } },
+  { "^netdb%.h$", { "net" } },
+  { "^poll%.h$", { "base", "net" } },
+  { "^signal%.h$", { "net", "porch" } },
+  { "^sys/signalfd%.h$", { "net", "porch" } },
+  { "^pthread%.h$", { "base", "net", "data", "porch" } },
+  { "^stdatomic%.h$", { "base", "net", "data", "porch" } },
+}
+
+-- Rooms without a clock and without threads: calls that would bring them in.
+rooms.pure = { "http", "json" }
+rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "read", "write",
+  "recv", "send" }
+
+-- Sources without a test file of their own name, and the tests that cover them.
+rooms.covered_by = {
+  ["src/main.c"] = "tests/e2e",
+}
+
+-- typedefs of structs: small values that are passed by copy.
+rooms.value_types = { bq_str = true }
+
+return rooms
