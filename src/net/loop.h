@@ -5,7 +5,8 @@
  *
  * One thread owns a loop; only bq_loop_post is for the others. Descriptors are
  * level-triggered, so that a handler may leave bytes unread. A watch that is
- * removed while events are handed out gets none of those still pending.
+ * removed while events are handed out gets none of those still pending, and its
+ * memory may go at once.
  */
 #ifndef BQ_NET_LOOP_H
 #define BQ_NET_LOOP_H
@@ -21,7 +22,9 @@ struct bq_watch;
 struct bq_job;
 
 /* What to wait for, and what is reported. HANGUP (both directions are gone, or
- * an error) is reported whether wanted or not. */
+ * an error) is reported whether wanted or not, perhaps with bytes still to read,
+ * and again every turn until the watch is removed: an owner who ignores it makes
+ * the loop spin. The end of the peer's direction alone is a READ. */
 #define BQ_READ      1u
 #define BQ_WRITE     2u
 #define BQ_HANGUP    4u
@@ -32,6 +35,7 @@ struct bq_watch {
     int fd;
     uint32_t want;  /* READ and WRITE bits now asked for; written by the loop */
     bool added;     /* written by the loop */
+    bool exclusive; /* written by the loop */
     bq_watch_fn fn;
 };
 
@@ -45,20 +49,23 @@ struct bq_job {
 /* Fails: NULL without memory or descriptors (errno). */
 struct bq_loop *bq_loop_new(void);
 
-/* Nothing may be watched any more; timers are forgotten, posted jobs dropped. */
+/* Nothing may be watched any more; timers are forgotten, posted jobs dropped. NULL is harmless. */
 void bq_loop_free(struct bq_loop *l);
 
-/* Fails: BQ_SYSTEM, BQ_MEMORY. */
+/* w->fn(w, events) runs while the watch is added. Takes: w->fd and w->fn set, not added.
+ * Fails: BQ_SYSTEM (errno), BQ_MEMORY. */
 int bq_loop_add(struct bq_loop *l, struct bq_watch *w, uint32_t want);
 
-/* No system call when nothing changes. Fails: BQ_SYSTEM. */
+/* No system call when nothing changes. Fails: BQ_SYSTEM, BQ_MEMORY, and the watch waits for what it
+ * did before (an exclusive one may be left not added). */
 int bq_loop_change(struct bq_loop *l, struct bq_watch *w, uint32_t want);
 
 /* Before the descriptor is closed. Harmless when it was not added. */
 void bq_loop_remove(struct bq_loop *l, struct bq_watch *w);
 
-/* Runs job->fn(job) on the loop's thread, soon. Never fails, never waits.
- * Thread: any. The job must not be posted again before it has run. */
+/* Runs job->fn(job) on the loop's thread, soon; jobs of one thread in the order of their posting.
+ * Never fails, never waits. Thread: any. The job must not be posted again before its fn is called;
+ * fn may post it or free it. */
 void bq_loop_post(struct bq_loop *l, struct bq_job *job);
 
 /* fn(arg) runs at the end of each turn, where work that events have put off is
@@ -68,13 +75,15 @@ void bq_loop_set_after(struct bq_loop *l, void (*fn)(void *arg), void *arg);
 /* Asks for another turn without waiting; called from within a turn. */
 void bq_loop_again(struct bq_loop *l);
 
-/* One turn. Waits up to wait_ms (-1: until something happens). */
+/* One turn. Waits up to wait_ms (-1: until something happens), and no longer than the next timer
+ * allows. Not from within a turn. */
 void bq_loop_run_once(struct bq_loop *l, int wait_ms);
 
 /* Turns until bq_loop_stop. */
 void bq_loop_run(struct bq_loop *l);
 
-/* bq_loop_run returns after this turn. Thread: the loop's own. */
+/* bq_loop_run returns after this turn, or at once if it has yet to be called. Thread: the loop's
+ * own (from elsewhere, post a job). */
 void bq_loop_stop(struct bq_loop *l);
 
 /* Monotonic milliseconds, read once a turn. */

@@ -22,7 +22,7 @@ typedef void (*bq_timer_fn)(struct bq_timer *t);
 struct bq_timer {
     struct bq_node node;
     uint64_t deadline_ms;
-    uint64_t slot_ms; /* the deadline that chose the slot: never after deadline_ms */
+    uint64_t slot_ms; /* the time that chose the slot: a later deadline needs no other */
     bq_timer_fn fn;
 };
 
@@ -32,15 +32,15 @@ struct bq_timer {
 struct bq_wheel {
     uint64_t now_ms;
     uint64_t occupied[BQ_WHEEL_LEVELS]; /* a bit for each slot that holds a timer */
-    struct bq_list slots[BQ_WHEEL_LEVELS][BQ_WHEEL_SLOTS];
-    size_t count;
+    struct bq_list slots[BQ_WHEEL_LEVELS * BQ_WHEEL_SLOTS];
+    struct bq_list due; /* taken out of their slots by an advance, not yet run */
 };
 
 void bq_wheel_init(struct bq_wheel *w, uint64_t now_ms);
 
-/* fn(t) runs in the first bq_wheel_advance to deadline_ms or later, once. A set
- * timer may be set again, earlier or later. A deadline in the past is due at
- * once. */
+/* fn(t) runs in the first bq_wheel_advance to deadline_ms or later, once, and finds t not set. A
+ * set timer may be set again, earlier or later. A deadline in the past is due at once; one that a
+ * callback sets is due in the next advance, so that an advance ends. */
 void bq_timer_set(struct bq_wheel *w, struct bq_timer *t, uint64_t deadline_ms);
 
 /* Not set afterwards; harmless if it was not. */
@@ -51,11 +51,12 @@ static inline bool bq_timer_is_set(const struct bq_timer *t)
     return t->node.next != NULL;
 }
 
-/* Runs what is due, in order of slots; callbacks may set and clear any timer. */
+/* Runs what is due, earlier deadlines first; callbacks may set and clear any timer, their own
+ * included. now_ms never goes back. Its cost does not depend on how far now_ms jumps. */
 void bq_wheel_advance(struct bq_wheel *w, uint64_t now_ms);
 
-/* Milliseconds until the next slot comes up (a lower bound of the next deadline):
- * 0 when something is due, -1 when no timer is set. */
+/* Milliseconds until the next slot comes up (a lower bound of the next deadline, which a timer
+ * comes near in at most four steps): 0 when something is due, -1 when no timer is set. */
 int64_t bq_wheel_wait_ms(const struct bq_wheel *w, uint64_t now_ms);
 
 #endif

@@ -1,0 +1,305 @@
+/*
+ * loop.c: the event loop over epoll, eventfd and the timer wheel.
+ *
+ * Jobs from other threads arrive on a lock-free stack that the loop takes whole.
+ * A poster writes the eventfd only if the loop has gone to sleep: the loop says
+ * so before it looks at the stack a last time, the poster looks after it has
+ * pushed, and sequential consistency makes one of the two see the other.
+ */
+#include "net/loop.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "base/rc.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 256
+
+struct bq_loop {
+    int epoll_fd;
+    struct bq_watch wake; /* the eventfd */
+    struct bq_wheel wheel;
+    uint64_t now_ms;
+    time_t time;
+    size_t watched;
+    void (*after)(void *arg);
+    void *after_arg;
+    bool again, stopping, turning;
+    int events_count, event_next; /* the batch that is being handed out */
+    struct epoll_event events[EVENTS_MAX];
+
+    /* Shared with the threads that post. */
+    _Atomic(struct bq_job *) jobs; /* newest first */
+    atomic_bool asleep;
+};
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void read_clocks(struct bq_loop *l)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+    l->time = ts.tv_sec;
+    l->now_ms = monotonic_ms();
+}
+
+/* Watches. */
+
+static int control(struct bq_loop *l, struct bq_watch *w, int op, uint32_t want)
+{
+    struct epoll_event e = {.data.ptr = w};
+    e.events = (want & BQ_READ ? EPOLLIN : 0u) | (want & BQ_WRITE ? EPOLLOUT : 0u) |
+               (w->exclusive ? EPOLLEXCLUSIVE : 0u);
+    if (op == EPOLL_CTL_ADD && BQ_FAULT(epoll_add)) {
+        errno = ENOSPC;
+        return BQ_SYSTEM;
+    }
+    if (epoll_ctl(l->epoll_fd, op, w->fd, &e) == 0)
+        return BQ_OK;
+    return errno == ENOMEM ? BQ_MEMORY : BQ_SYSTEM;
+}
+
+int bq_loop_add(struct bq_loop *l, struct bq_watch *w, uint32_t want)
+{
+    assert(!w->added && w->fn && w->fd >= 0);
+    w->exclusive = want & BQ_EXCLUSIVE;
+    int rc = control(l, w, EPOLL_CTL_ADD, want);
+    if (rc != BQ_OK)
+        return rc;
+    w->want = want & (BQ_READ | BQ_WRITE);
+    w->added = true;
+    l->watched++;
+    return BQ_OK;
+}
+
+/* The kernel refuses to modify an exclusive watch. */
+static int change_exclusive(struct bq_loop *l, struct bq_watch *w, uint32_t want)
+{
+    bq_loop_remove(l, w);
+    return bq_loop_add(l, w, want | BQ_EXCLUSIVE);
+}
+
+int bq_loop_change(struct bq_loop *l, struct bq_watch *w, uint32_t want)
+{
+    assert(w->added);
+    want &= BQ_READ | BQ_WRITE;
+    if (want == w->want)
+        return BQ_OK;
+    if (w->exclusive)
+        return change_exclusive(l, w, want);
+    int rc = control(l, w, EPOLL_CTL_MOD, want);
+    if (rc == BQ_OK)
+        w->want = want;
+    return rc;
+}
+
+void bq_loop_remove(struct bq_loop *l, struct bq_watch *w)
+{
+    if (!w->added)
+        return;
+    int saved_errno = errno;
+    int rc = epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+    assert(rc == 0); /* it was closed first */
+    (void)rc;
+    errno = saved_errno;
+    for (int i = l->event_next; i < l->events_count; i++)
+        if (l->events[i].data.ptr == w)
+            l->events[i].data.ptr = NULL;
+    w->added = false;
+    w->want = 0;
+    l->watched--;
+}
+
+/* Jobs from other threads. */
+
+void bq_loop_post(struct bq_loop *l, struct bq_job *job)
+{
+    struct bq_job *top = atomic_load(&l->jobs);
+    do
+        job->next = top;
+    while (!atomic_compare_exchange_weak(&l->jobs, &top, job));
+    if (atomic_load(&l->asleep) && atomic_exchange(&l->asleep, false)) {
+        int saved_errno = errno;
+        /* It fails only if the counter is full, and then the loop wakes anyway. */
+        (void)!write(l->wake.fd, &(uint64_t){1}, sizeof(uint64_t));
+        errno = saved_errno;
+    }
+}
+
+static void drain_wake(struct bq_watch *w, uint32_t events)
+{
+    uint64_t count;
+    (void)events;
+    (void)!read(w->fd, &count, sizeof count);
+}
+
+/* Those posted meanwhile run in the next turn, so that a turn ends. */
+static void run_jobs(struct bq_loop *l)
+{
+    struct bq_job *newest = atomic_load_explicit(&l->jobs, memory_order_relaxed);
+    struct bq_job *oldest = NULL;
+    if (newest)
+        newest = atomic_exchange(&l->jobs, NULL);
+    while (newest) {
+        struct bq_job *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct bq_job *job = oldest;
+        oldest = job->next;
+        job->fn(job);
+    }
+}
+
+/* A turn. */
+
+static int timeout_ms(struct bq_loop *l, int wait_ms)
+{
+    if (l->again || wait_ms == 0)
+        return 0;
+    int64_t timer_ms = bq_wheel_wait_ms(&l->wheel, l->now_ms);
+    /* The turn's clock is behind by what its handlers took; only a sleep needs the exact one. */
+    if (timer_ms > 0)
+        timer_ms = bq_wheel_wait_ms(&l->wheel, monotonic_ms());
+    if (timer_ms < 0 || (wait_ms >= 0 && wait_ms < timer_ms))
+        return wait_ms;
+    return timer_ms < INT_MAX ? (int)timer_ms : INT_MAX;
+}
+
+static void wait_for_events(struct bq_loop *l, int wait_ms)
+{
+    int timeout = timeout_ms(l, wait_ms);
+    l->again = false;
+    if (timeout != 0) {
+        atomic_store(&l->asleep, true);
+        if (atomic_load(&l->jobs))
+            timeout = 0;
+    }
+    int n = epoll_wait(l->epoll_fd, l->events, EVENTS_MAX, timeout);
+    assert(n >= 0 || errno == EINTR);
+    atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
+    l->events_count = n > 0 ? n : 0;
+    read_clocks(l);
+}
+
+static void hand_out_events(struct bq_loop *l)
+{
+    for (l->event_next = 0; l->event_next < l->events_count;) {
+        struct epoll_event e = l->events[l->event_next++];
+        struct bq_watch *w = e.data.ptr;
+        if (!w)
+            continue;
+        uint32_t events = (e.events & EPOLLIN ? BQ_READ : 0) | (e.events & EPOLLOUT ? BQ_WRITE : 0);
+        events &= w->want; /* which an earlier handler may have changed */
+        if (e.events & (EPOLLHUP | EPOLLERR))
+            events |= BQ_HANGUP;
+        if (events)
+            w->fn(w, events);
+    }
+    l->events_count = 0;
+}
+
+void bq_loop_run_once(struct bq_loop *l, int wait_ms)
+{
+    assert(!l->turning);
+    l->turning = true;
+    wait_for_events(l, wait_ms);
+    hand_out_events(l);
+    bq_wheel_advance(&l->wheel, l->now_ms);
+    run_jobs(l);
+    if (l->after)
+        l->after(l->after_arg);
+    l->turning = false;
+}
+
+void bq_loop_run(struct bq_loop *l)
+{
+    while (!l->stopping)
+        bq_loop_run_once(l, -1);
+    l->stopping = false;
+}
+
+void bq_loop_stop(struct bq_loop *l)
+{
+    l->stopping = true;
+}
+
+void bq_loop_again(struct bq_loop *l)
+{
+    l->again = true;
+}
+
+void bq_loop_set_after(struct bq_loop *l, void (*fn)(void *arg), void *arg)
+{
+    l->after = fn;
+    l->after_arg = arg;
+}
+
+/* Life. */
+
+struct bq_loop *bq_loop_new(void)
+{
+    struct bq_loop *l = bq_alloc_zero(sizeof *l);
+    if (!l)
+        return NULL;
+    l->wake = (struct bq_watch){.fd = -1, .fn = drain_wake};
+    l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (l->epoll_fd < 0)
+        goto fail;
+    l->wake.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (l->wake.fd < 0 || bq_loop_add(l, &l->wake, BQ_READ) != BQ_OK)
+        goto fail;
+    read_clocks(l);
+    bq_wheel_init(&l->wheel, l->now_ms);
+    return l;
+
+fail:;
+    int saved_errno = errno;
+    if (l->wake.fd >= 0)
+        close(l->wake.fd);
+    if (l->epoll_fd >= 0)
+        close(l->epoll_fd);
+    bq_free(l);
+    errno = saved_errno;
+    return NULL;
+}
+
+void bq_loop_free(struct bq_loop *l)
+{
+    if (!l)
+        return;
+    bq_loop_remove(l, &l->wake);
+    assert(l->watched == 0);
+    close(l->wake.fd);
+    close(l->epoll_fd);
+    bq_free(l);
+}
+
+uint64_t bq_loop_now_ms(const struct bq_loop *l)
+{
+    return l->now_ms;
+}
+
+time_t bq_loop_time(const struct bq_loop *l)
+{
+    return l->time;
+}
+
+struct bq_wheel *bq_loop_wheel(struct bq_loop *l)
+{
+    return &l->wheel;
+}
