@@ -35,6 +35,7 @@ struct bq_endpoint {
         struct sockaddr_un un;
     };
     socklen_t len;
+    bool dual; /* every address: the IPv6 socket takes IPv4 too */
 };
 
 /* host may be an address or a name (resolved now, the first answer taken; waits),
@@ -42,25 +43,13 @@ struct bq_endpoint {
  * Fails: BQ_INVALID and a sentence in error. */
 int bq_endpoint_set(struct bq_endpoint *e, bq_str host, uint16_t port, char error[static 256]);
 
-/* "host:port", "[v6]:port" or "unix:path", as above. */
+/* "host:port", "[v6]:port" or "unix:path", as above. Fails: BQ_INVALID and a sentence in error. */
 int bq_endpoint_parse(struct bq_endpoint *e, bq_str text, char error[static 256]);
 
 #define BQ_ENDPOINT_TEXT_MAX 160
 
-/* For people: "http://127.0.0.1:8000", "http://[::1]:8000" or "unix:/path". */
+/* For people: "http://127.0.0.1:8000", "http://[::1]:8000" or "unix:/path"; every address, IPv4
+ * and IPv6, is "http://0.0.0.0:8000". */
 void bq_endpoint_text(const struct bq_endpoint *e, char out[static BQ_ENDPOINT_TEXT_MAX]);
-
-/* A listening, non-blocking socket. With reuse_port several may be opened on one
- * endpoint, one a worker; the first opening must be without (probe), so that a
- * port that another program holds is found. Port 0 is replaced in e by the real
- * one. A UNIX socket's stale file is removed first (one on which nobody
- * listens), and the new file is open to all users of the machine only as the
- * umask says. Fails: BQ_SYSTEM (errno: EADDRINUSE, EACCES, …). */
-int bq_listen(struct bq_endpoint *e, bool reuse_port, int backlog, int *fd);
-
-/* The next waiting connection, non-blocking, close-on-exec, TCP_NODELAY set.
- * Fails: BQ_AGAIN (none), BQ_LIMIT (no descriptors or memory: pause), BQ_SYSTEM
- * (this one failed, the next may not). */
-int bq_accept(int listen_fd, int *fd, struct bq_peer *peer);
 
 #endif

@@ -14,13 +14,14 @@
 struct bq_transport;
 
 struct bq_transport_ops {
-    /* Bytes read (above 0), or BQ_AGAIN, BQ_EOF, BQ_SYSTEM. */
+    /* Up to n (above 0) bytes: how many (above 0), or BQ_AGAIN, BQ_EOF, BQ_SYSTEM (errno). */
     ssize_t (*read)(struct bq_transport *t, void *bytes, size_t n);
-    /* Bytes written (above 0), or BQ_AGAIN, BQ_SYSTEM. */
+    /* As read; no signal where the peer is gone. */
     ssize_t (*write)(struct bq_transport *t, const void *bytes, size_t n);
     /* Ends our direction; the peer sees the end after all that was written. */
     void (*shutdown)(struct bq_transport *t);
-    /* Ends both. reset: drop what is unsent and tell the peer so (TCP RST). */
+    /* Ends both; the watch must be removed first. Twice is harmless. reset: drop what is unsent and
+     * tell the peer so (TCP RST). */
     void (*close)(struct bq_transport *t, bool reset);
 };
 

@@ -235,7 +235,9 @@ static struct model {
     struct model_timer {
         struct bq_timer timer;
         bool set;
-        bool fresh; /* set by a callback of this advance, so due in the next */
+        bool due;   /* to run in this advance, unless a callback moves or clears it */
+        bool fresh; /* set by a callback of this advance, so due in the next at the soonest */
+        bool moved; /* was due and moved away by a callback; moved back, it is due now or next */
         uint64_t deadline_ms;
     } timers[MODEL_TIMERS];
     bool advancing;
@@ -260,9 +262,9 @@ static void set_random(void)
 {
     struct model_timer *m = &model.timers[pick(MODEL_TIMERS)];
     uint64_t deadline_ms = pick_deadline();
-    bool was_due = m->set && !m->fresh && m->deadline_ms <= model.wheel.now_ms;
-    if (model.advancing && !was_due)
-        m->fresh = true;
+    m->moved = m->moved || (m->due && deadline_ms > model.wheel.now_ms);
+    m->due = m->due && !m->moved;
+    m->fresh = model.advancing && !m->due;
     m->set = true;
     m->deadline_ms = deadline_ms;
     bq_timer_set(&model.wheel, &m->timer, deadline_ms);
@@ -271,7 +273,7 @@ static void set_random(void)
 static void clear_random(void)
 {
     struct model_timer *m = &model.timers[pick(MODEL_TIMERS)];
-    m->set = m->fresh = false;
+    m->set = m->due = m->moved = m->fresh = false;
     bq_timer_clear(&model.wheel, &m->timer);
 }
 
@@ -279,9 +281,9 @@ static void model_run(struct bq_timer *t)
 {
     struct model_timer *m = BQ_CONTAINER(t, struct model_timer, timer);
     assert_true(m->set);
-    assert_false(m->fresh);
+    assert_true(m->due || m->moved);
     assert_true(m->deadline_ms <= model.wheel.now_ms);
-    m->set = false;
+    m->set = m->due = m->moved = m->fresh = false;
     for (uint64_t i = pick(3); i > 0; i--)
         pick(2) ? set_random() : clear_random();
 }
@@ -297,13 +299,17 @@ static uint64_t earliest_ms(void)
 
 static void advance_model(uint64_t now_ms)
 {
-    for (int i = 0; i < MODEL_TIMERS; i++)
-        model.timers[i].fresh = false;
+    for (int i = 0; i < MODEL_TIMERS; i++) {
+        struct model_timer *m = &model.timers[i];
+        m->fresh = m->moved = false;
+        m->due = m->set && m->deadline_ms <= now_ms;
+    }
     model.advancing = true;
     bq_wheel_advance(&model.wheel, now_ms);
     model.advancing = false;
     for (int i = 0; i < MODEL_TIMERS; i++) {
         struct model_timer *m = &model.timers[i];
+        m->due = false;
         assert_int_equal(m->set, bq_timer_is_set(&m->timer));
         assert_true(!m->set || m->fresh || m->deadline_ms > now_ms);
     }
