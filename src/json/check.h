@@ -10,9 +10,15 @@
 
 #include "base/str.h"
 
+/* What depth_max can be at most. */
+#define BQ_JSON_DEPTH_MAX 1024
+
 struct bq_json_error {
-    size_t offset;      /* of the first byte that cannot be part of it */
-    const char *reason; /* "unexpected character", "nested too deeply", … */
+    /* Of the first byte that cannot be part of it; the text's length where it ends too
+     * early; the first byte of a sequence that is not UTF-8, of a number out of range,
+     * and of the escape that is a lone surrogate. */
+    size_t offset;
+    const char *reason; /* static: "unexpected character", "nested too deeply", … */
 };
 
 /* Fails: BQ_INVALID (BQ_LIMIT for depth) and *error. */

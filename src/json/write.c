@@ -1,0 +1,250 @@
+/*
+ * write.c: strings and numbers as JSON text, straight into the output buffer.
+ *
+ * Every answer that a handler returns as a table goes through here. A string is
+ * scanned for what needs an escape, checked for UTF-8 and copied in one pass.
+ */
+#include "json/write.h"
+
+#include "base/rc.h"
+#include "base/utf8.h"
+#include "json/word.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define INTEGER_MAX 9007199254740992.0 /* 2^53: up to it doubles hold every integer */
+
+/* What one word's bytes can grow to: each "\u00xx", and one sequence beyond the word. */
+#define WORD_ESCAPED_MAX (6 * BQ_WORD_BYTES + 4)
+
+/* "-", 17 digits, a point, "e-308"; or 15 digits and 15 decimals. */
+#define NUMBER_BYTES_MAX 40
+
+/* Copies what is plain at the start of s. Gives its length; may write up to seven bytes
+ * behind it. */
+static size_t copy_plain(char *to, bq_str s)
+{
+    size_t i = 0;
+    uint64_t w;
+    for (; s.n - i >= BQ_WORD_BYTES; i += BQ_WORD_BYTES) {
+        w = bq_json_word_load(s.p + i);
+        memcpy(to + i, &w, sizeof w);
+        uint64_t marks = bq_json_word_marks(w);
+        if (marks)
+            return i + bq_json_word_plain_bytes(marks);
+    }
+    if (i == s.n)
+        return i;
+    w = bq_json_word_load_tail(s.p + i, s.n - i);
+    memcpy(to + i, &w, sizeof w);
+    uint64_t marks = bq_json_word_marks(w);
+    return marks ? i + bq_json_word_plain_bytes(marks) : s.n;
+}
+
+/* Gives the bytes written. */
+static size_t write_escape(char *to, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char letters[0x20] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
+    };
+    char letter = c < 0x20 ? letters[c] : (char)c;
+    to[0] = '\\';
+    if (letter) {
+        to[1] = letter;
+        return 2;
+    }
+    memcpy(to + 1, "u00", 3);
+    to[4] = hex[c >> 4];
+    to[5] = hex[c & 15];
+    return 6;
+}
+
+/* Writes the first character of s at *to and moves *to behind it. Gives the bytes of s
+ * used, or 0 where s is not UTF-8. */
+static size_t write_character(char **to, bq_str s)
+{
+    unsigned char c = (unsigned char)s.p[0];
+    if (c < 0x20 || c == '"' || c == '\\') {
+        *to += write_escape(*to, c);
+        return 1;
+    }
+    size_t n = bq_utf8_length(s);
+    memcpy(*to, s.p, n);
+    *to += n;
+    return n;
+}
+
+/* The bytes of about one word, one character at a time. Gives the bytes of s used, or
+ * 0 where s is not UTF-8 and not lossy. */
+static size_t write_characters(struct bq_buf *out, bq_str s, bool lossy)
+{
+    char *to = out->data + out->len;
+    size_t i = 0;
+    while (i < s.n && i < BQ_WORD_BYTES) {
+        size_t used = write_character(&to, bq_str_of(s.p + i, s.n - i));
+        if (!used && !lossy)
+            return 0;
+        if (!used) {
+            memcpy(to, "\xef\xbf\xbd", 3);
+            to += 3;
+            used = 1;
+        }
+        i += used;
+    }
+    out->len = (size_t)(to - out->data);
+    return i;
+}
+
+/* Writes s, which begins with something that is not plain, and the closing quote. */
+static int write_rest(struct bq_buf *out, bq_str s, bool lossy)
+{
+    while (s.n) {
+        if (bq_buf_reserve(out, s.n + WORD_ESCAPED_MAX) != BQ_OK)
+            return BQ_MEMORY;
+        size_t used = write_characters(out, s, lossy);
+        if (!used)
+            return BQ_INVALID;
+        s = bq_str_of(s.p + used, s.n - used);
+        if (bq_buf_reserve(out, s.n + BQ_WORD_BYTES) != BQ_OK)
+            return BQ_MEMORY;
+        used = copy_plain(out->data + out->len, s);
+        out->len += used;
+        s = bq_str_of(s.p + used, s.n - used);
+    }
+    return bq_buf_push(out, '"');
+}
+
+static int write_string(struct bq_buf *out, bq_str s, bool lossy)
+{
+    if (bq_buf_reserve(out, s.n + BQ_WORD_BYTES + 2) != BQ_OK)
+        return BQ_MEMORY;
+    size_t before = bq_buf_size(out);
+    char *to = out->data + out->len;
+    to[0] = '"';
+    size_t n = copy_plain(to + 1, s);
+    out->len += n + 1;
+    if (n == s.n) {
+        to[n + 1] = '"';
+        out->len++;
+        return BQ_OK;
+    }
+    int rc = write_rest(out, bq_str_of(s.p + n, s.n - n), lossy);
+    if (rc != BQ_OK)
+        out->len = out->pos + before; /* growing may have moved the position */
+    return rc;
+}
+
+int bq_json_write_string(struct bq_buf *out, bq_str s)
+{
+    return write_string(out, s, false);
+}
+
+int bq_json_write_lossy(struct bq_buf *out, bq_str s)
+{
+    return write_string(out, s, true);
+}
+
+static size_t digits_count(uint64_t u)
+{
+    size_t n = 1;
+    for (; u >= 10000; u /= 10000)
+        n += 4;
+    return n + (u >= 10) + (u >= 100) + (u >= 1000);
+}
+
+/* Writes the n last digits of u, two at a time. */
+static void write_digits(char *to, uint64_t u, size_t n)
+{
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
+    for (; n >= 2; n -= 2) {
+        memcpy(to + n - 2, pairs + 2 * (u % 100), 2);
+        u /= 100;
+    }
+    if (n)
+        to[0] = (char)('0' + u % 10);
+}
+
+static size_t write_integer(char *to, uint64_t u)
+{
+    size_t n = digits_count(u);
+    write_digits(to, u, n);
+    return n;
+}
+
+/* v > 0 as m / 10^k, if it is that for an m of at most 15 digits. Both are exact as
+ * doubles and IEEE division rounds as strtod must, so m / 10^k == v says that the text
+ * reads back as v; and no other text of 15 digits does. Gives the bytes written or 0. */
+static size_t write_decimal(char *to, double v)
+{
+    uint64_t whole, power = 10;
+    for (size_t k = 1; k <= 15; k++, power *= 10) {
+        double scaled = v * (double)power;
+        if (scaled >= 1e15)
+            return 0;
+        uint64_t m = (uint64_t)(scaled + 0.5);
+        if ((double)m / (double)power != v)
+            continue;
+        whole = m / power;
+        size_t n = write_integer(to, whole);
+        to[n] = '.';
+        write_digits(to + n + 1, m % power, k);
+        return n + 1 + k;
+    }
+    return 0;
+}
+
+/* printf's text with a point in it, whatever the locale's is. */
+static size_t copy_with_point(char *to, const char *text)
+{
+    size_t n = 0;
+    while (*text) {
+        size_t run = strspn(text, "0123456789+-e");
+        memcpy(to + n, text, run);
+        n += run;
+        text += run;
+        if (*text) {
+            to[n++] = '.';
+            text += strcspn(text, "0123456789+-e");
+        }
+    }
+    return n;
+}
+
+/* The fewest of 15 to 17 digits; 17 always read back. */
+static size_t write_shortest(char *to, double v)
+{
+    char text[NUMBER_BYTES_MAX];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    return copy_with_point(to, text);
+}
+
+int bq_json_write_number(struct bq_buf *out, double v)
+{
+    if (!isfinite(v))
+        return BQ_INVALID;
+    if (bq_buf_reserve(out, NUMBER_BYTES_MAX) != BQ_OK)
+        return BQ_MEMORY;
+    char *to = out->data + out->len;
+    if (signbit(v)) {
+        *to++ = '-';
+        v = -v;
+    }
+    if (v <= INTEGER_MAX && (double)(int64_t)v == v) {
+        to += write_integer(to, (uint64_t)(int64_t)v);
+    } else {
+        size_t n = write_decimal(to, v);
+        to += n ? n : write_shortest(to, v);
+    }
+    out->len = (size_t)(to - out->data);
+    return BQ_OK;
+}
