@@ -1,5 +1,8 @@
 /*
  * vm.h: one LuaJIT state of a worker: its memory limit, its tasks, its loop.
+ *
+ * The worker's thread alone uses it. Coroutines that the server runs are tasks
+ * (task.h); the application may make others of its own inside them.
  */
 #ifndef BQ_VM_VM_H
 #define BQ_VM_VM_H
@@ -17,6 +20,7 @@ struct bq_vm {
     struct bq_loop *loop;
     struct bq_task *running; /* the task whose coroutine runs now, or NULL */
     struct bq_list idle;     /* finished tasks, to be used again */
+    struct bq_list waiting;  /* suspended tasks */
     size_t idle_count;
     size_t task_count; /* all that exist */
     lua_Alloc alloc;   /* LuaJIT's own allocator, behind the limit */
@@ -29,14 +33,19 @@ struct bq_vm {
  * Fails: NULL without memory. */
 struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max);
 
-/* Closes the state; every task is gone. */
+/* Waiting tasks are dropped (their cancel runs), then the state is closed. */
 void bq_vm_free(struct bq_vm *vm);
 
-/* The vm that a state or coroutine belongs to. */
+/* The vm that a state or coroutine belongs to. Raises: never. */
 struct bq_vm *bq_vm_of(lua_State *L);
 
-/* A message handler for lua_pcall: the error value, made a string with a traceback
- * if it is a string; other values pass untouched. */
+/* Runs fn(L, arg) protected, on the main coroutine, whose stack is afterwards as
+ * before. Fails: BQ_MEMORY when fn raised for want of memory, BQ_INVALID when it
+ * raised anything else. */
+int bq_vm_protect(struct bq_vm *vm, void (*fn)(lua_State *L, void *arg), void *arg);
+
+/* A message handler for lua_pcall: a string gets a traceback appended, other values
+ * pass untouched. */
 int bq_vm_traceback(lua_State *L);
 
 #endif

@@ -1,0 +1,120 @@
+/* vm.c: opening and closing a Lua state, and bounding its memory. */
+#include "vm/vm.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rc.h"
+#include "vm/task.h"
+
+#include <stdlib.h>
+
+/* The registry's key for the vm; only its address counts. */
+static const char registry_key;
+
+/* LuaJIT's own allocator is faster here than malloc, so it stays; this one counts and
+ * refuses in front of it. */
+static void *limited_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
+{
+    struct bq_vm *vm = arg;
+    if (bytes > old_bytes) {
+        size_t more = bytes - old_bytes;
+        if (vm->bytes_max && (more > vm->bytes_max || vm->bytes > vm->bytes_max - more))
+            return NULL;
+        if (BQ_FAULT(lua_alloc))
+            return NULL;
+    }
+    void *p = vm->alloc(vm->alloc_arg, old, old_bytes, bytes);
+    if (p || bytes == 0)
+        vm->bytes += bytes - old_bytes;
+    return p;
+}
+
+/* Reached only by an error outside every protected call, which is a bug in barq. */
+static int panic(lua_State *L)
+{
+    const char *text = lua_tostring(L, -1);
+    bq_error("unprotected Lua error, which is a bug in barq: %s", text ? text : "(no message)");
+    abort();
+}
+
+static void open_state(lua_State *L, void *vm)
+{
+    luaL_openlibs(L);
+    lua_pushlightuserdata(L, (void *)&registry_key);
+    lua_pushlightuserdata(L, vm);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
+struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
+{
+    struct bq_vm *vm = bq_alloc_zero(sizeof *vm);
+    if (!vm)
+        return NULL;
+    vm->loop = loop;
+    bq_list_init(&vm->idle);
+    bq_list_init(&vm->waiting);
+    vm->L = luaL_newstate();
+    if (!vm->L) {
+        bq_free(vm);
+        return NULL;
+    }
+    vm->alloc = lua_getallocf(vm->L, &vm->alloc_arg);
+    vm->bytes =
+        (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
+    vm->bytes_max = bytes_max;
+    lua_setallocf(vm->L, limited_alloc, vm);
+    lua_atpanic(vm->L, panic);
+    if (bq_vm_protect(vm, open_state, vm) != BQ_OK) {
+        bq_vm_free(vm);
+        return NULL;
+    }
+    return vm;
+}
+
+void bq_vm_free(struct bq_vm *vm)
+{
+    bq_tasks_drop(vm);
+    /* LuaJIT gives its memory back as a whole only if the allocator is its own again. */
+    lua_setallocf(vm->L, vm->alloc, vm->alloc_arg);
+    lua_close(vm->L);
+    bq_free(vm);
+}
+
+struct bq_vm *bq_vm_of(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)&registry_key);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    struct bq_vm *vm = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return vm;
+}
+
+struct protected_call {
+    void (*fn)(lua_State *L, void *arg);
+    void *arg;
+};
+
+static int call_protected(lua_State *L)
+{
+    struct protected_call *call = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    call->fn(L, call->arg);
+    return 0;
+}
+
+int bq_vm_protect(struct bq_vm *vm, void (*fn)(lua_State *L, void *arg), void *arg)
+{
+    struct protected_call call = {fn, arg};
+    int top = lua_gettop(vm->L);
+    int rc = lua_cpcall(vm->L, call_protected, &call);
+    lua_settop(vm->L, top);
+    return rc == 0 ? BQ_OK : rc == LUA_ERRMEM ? BQ_MEMORY : BQ_INVALID;
+}
+
+int bq_vm_traceback(lua_State *L)
+{
+    if (lua_type(L, 1) == LUA_TSTRING)
+        luaL_traceback(L, L, lua_tostring(L, 1), 1);
+    return 1;
+}

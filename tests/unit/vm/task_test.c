@@ -1,0 +1,211 @@
+/* task_test.c: tasks run, wait, fail, are used again and dropped. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fault.h"
+#include "base/mem.h"
+#include "base/rc.h"
+#include "vm/task.h"
+
+#include <string.h>
+
+struct outcome {
+    int ends;
+    enum bq_task_end end;
+    char text[512];
+};
+
+static void note(struct bq_task *task, enum bq_task_end end)
+{
+    struct outcome *o = task->arg;
+    o->ends++;
+    o->end = end;
+    o->text[0] = '\0';
+    if (end != BQ_TASK_DROPPED && lua_isstring(task->L, -1))
+        strncat(o->text, lua_tostring(task->L, -1), sizeof o->text - 1);
+}
+
+struct fixture {
+    struct bq_loop *loop;
+    struct bq_vm *vm;
+};
+
+static int setup(void **state)
+{
+    static struct fixture f;
+    f.loop = bq_loop_new();
+    f.vm = bq_vm_new(f.loop, 64 << 20);
+    lua_pushcfunction(f.vm->L, bq_task_sleep);
+    lua_setglobal(f.vm->L, "sleep");
+    *state = &f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    bq_vm_free(f->vm);
+    bq_loop_free(f->loop);
+    return bq_mem_live() == 0 ? 0 : -1;
+}
+
+static struct outcome start(struct fixture *f, const char *code, struct outcome *o)
+{
+    struct bq_task *task = bq_task_take(f->vm);
+    assert_non_null(task);
+    assert_int_equal(luaL_loadstring(task->L, code), 0);
+    *o = (struct outcome){0};
+    bq_task_start(task, 0, note, o);
+    return *o;
+}
+
+static void turn_until_ended(struct fixture *f, const struct outcome *o)
+{
+    for (int i = 0; i < 1000 && !o->ends; i++)
+        bq_loop_run_once(f->loop, 100);
+    assert_int_equal(o->ends, 1);
+}
+
+static void a_task_that_does_not_wait_ends_at_once(void **state)
+{
+    struct outcome o;
+    start(*state, "return 'fine'", &o);
+    assert_int_equal(o.ends, 1);
+    assert_int_equal(o.end, BQ_TASK_DONE);
+    assert_string_equal(o.text, "fine");
+}
+
+static void a_finished_coroutine_is_used_again(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    for (int i = 0; i < 100; i++)
+        start(f, "return 1", &o);
+    assert_int_equal(f->vm->task_count, 1);
+}
+
+static void a_failed_coroutine_is_thrown_away(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    start(f, "error('broken', 0)", &o);
+    assert_int_equal(o.end, BQ_TASK_ERROR);
+    assert_string_equal(o.text, "broken");
+    assert_int_equal(f->vm->task_count, 0);
+    start(f, "return 'next'", &o);
+    assert_string_equal(o.text, "next");
+}
+
+static void a_sleeping_task_lets_others_run(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome slow, quick;
+    start(f, "sleep(0.02) return 'slept'", &slow);
+    assert_int_equal(slow.ends, 0);
+    start(f, "return 'quick'", &quick);
+    assert_string_equal(quick.text, "quick");
+    turn_until_ended(f, &slow);
+    assert_string_equal(slow.text, "slept");
+}
+
+static void sleep_is_never_shorter_than_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    uint64_t before = bq_loop_now_ms(f->loop);
+    start(f, "sleep(0.015) sleep(0.015) return 'x'", &o);
+    turn_until_ended(f, &o);
+    assert_true(bq_loop_now_ms(f->loop) - before >= 30);
+}
+
+static void many_tasks_sleep_at_once(void **state)
+{
+    enum { COUNT = 500 };
+    static struct outcome o[COUNT];
+    struct fixture *f = *state;
+    for (int i = 0; i < COUNT; i++)
+        start(f, "sleep(0.01) return 'x'", &o[i]);
+    assert_int_equal(f->vm->task_count, COUNT);
+    for (int i = 0; i < COUNT; i++)
+        turn_until_ended(f, &o[i]);
+    assert_true(f->vm->task_count <= 256);
+}
+
+static void waiting_crosses_pcall(void **state)
+{
+    struct outcome o;
+    start(*state, "local ok, v = pcall(function() sleep(0.001) return 'in' end) return v", &o);
+    turn_until_ended(*state, &o);
+    assert_string_equal(o.text, "in");
+}
+
+static void waiting_where_it_cannot_work_is_a_clear_error(void **state)
+{
+    static const struct {
+        const char *code, *part;
+    } cases[] = {
+        {"table.sort({3, 1, 2}, function(a, b) sleep(0) return a < b end)", "table.sort"},
+        {"('x'):gsub('x', function() sleep(0) end)", "string.gsub"},
+        {"coroutine.wrap(function() sleep(0) end)()", "coroutine of the application's own"},
+        {"sleep(-1)", "seconds"},
+        {"sleep(0/0)", "seconds"},
+        {"sleep('x')", "number expected"},
+        {"coroutine.yield(1)", "coroutine.yield outside"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct outcome o;
+        start(*state, cases[i].code, &o);
+        assert_int_equal(o.end, BQ_TASK_ERROR);
+        if (!strstr(o.text, cases[i].part))
+            fail_msg("%s: %s", cases[i].code, o.text);
+    }
+}
+
+static void sleeping_outside_a_task_is_a_clear_error(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_not_equal(luaL_dostring(f->vm->L, "sleep(0)"), 0);
+    assert_non_null(strstr(lua_tostring(f->vm->L, -1), "while the application loads"));
+}
+
+static void a_dropped_task_tells_its_owner(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    start(f, "sleep(1000)", &o);
+    bq_tasks_drop(f->vm);
+    assert_int_equal(o.ends, 1);
+    assert_int_equal(o.end, BQ_TASK_DROPPED);
+    assert_int_equal(f->vm->task_count, 0);
+}
+
+static void a_stack_overflow_is_an_error_of_the_task(void **state)
+{
+    struct outcome o;
+    start(*state, "local function f() return 1 + f() end return f()", &o);
+    assert_int_equal(o.end, BQ_TASK_ERROR);
+    assert_non_null(strstr(o.text, "stack overflow"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_task_that_does_not_wait_ends_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_finished_coroutine_is_used_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_coroutine_is_thrown_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_sleeping_task_lets_others_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(sleep_is_never_shorter_than_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_tasks_sleep_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(waiting_crosses_pcall, setup, teardown),
+        cmocka_unit_test_setup_teardown(waiting_where_it_cannot_work_is_a_clear_error, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(sleeping_outside_a_task_is_a_clear_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_dropped_task_tells_its_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stack_overflow_is_an_error_of_the_task, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
