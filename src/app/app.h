@@ -20,7 +20,8 @@ struct bq_app;
 
 /* What the porch decides for it. */
 struct bq_app_env {
-    void (*open_modules)(lua_State *L, void *arg); /* makes the embedded modules loadable; may raise */
+    void (*open_modules)(lua_State *L,
+                         void *arg); /* makes the embedded modules loadable; may raise */
     void *open_modules_arg;
     const char *version;
     unsigned worker; /* its number, from 0 */

@@ -1,0 +1,274 @@
+/* app.c: an application's life: new, load, freeze, free. */
+#include "app/app.h"
+
+#include "app/after.h"
+#include "app/dispatch.h"
+#include "app/failure.h"
+#include "app/lua_core.h"
+#include "app/reply.h"
+#include "app/request.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* luaL_findtable is part of LuaJIT's auxiliary library; package.loaded is _LOADED. */
+
+static int require_module(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, name);
+    lua_call(L, 1, 1);
+    return 1;
+}
+
+static const void *field_address(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, name);
+    const void *p = lua_topointer(L, -1);
+    lua_pop(L, 1);
+    return p;
+}
+
+/* Loads barq's own modules and keeps what C needs of them. */
+static int open_modules(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, 1);
+    bq_core_open(L, app);
+    bq_request_open(L, app);
+    bq_dispatch_open(L, app);
+    bq_reply_open(L, app);
+    app->env.open_modules(L, app->env.open_modules_arg);
+    require_module(L, "barq.response");
+    app->response_class = field_address(L, "Response");
+    require_module(L, "barq.errors");
+    app->abort_class = field_address(L, "Abort");
+    lua_getfield(L, -1, "abort");
+    app->refs.abort = luaL_ref(L, LUA_REGISTRYINDEX);
+    require_module(L, "barq");
+    return 0;
+}
+
+struct logged_call {
+    lua_CFunction fn;
+    void *arg;
+    const char *what;
+    bool logged;
+};
+
+static void run_logged(lua_State *L, void *arg)
+{
+    struct logged_call *call = arg;
+    lua_pushcfunction(L, bq_vm_traceback);
+    lua_pushcfunction(L, call->fn);
+    lua_pushlightuserdata(L, call->arg);
+    if (lua_pcall(L, 1, 0, 1) == 0)
+        return;
+    bq_describe(L, -1);
+    bq_error("%s: %s", call->what, lua_tostring(L, -1));
+    call->logged = true;
+}
+
+/* Calls fn with arg on the main coroutine. Fails: BQ_INVALID, logged with what was being done. */
+static int call_logged(struct bq_app *app, lua_CFunction fn, void *arg, const char *what)
+{
+    struct logged_call call = {fn, arg, what, false};
+    if (bq_vm_protect(app->vm, run_logged, &call) != BQ_OK && !call.logged) {
+        bq_error("%s: not enough memory: see lua_memory_max", what);
+        return BQ_INVALID;
+    }
+    return call.logged ? BQ_INVALID : BQ_OK;
+}
+
+static void seed_ids(struct bq_app *app)
+{
+    if (getrandom(app->id_state, sizeof app->id_state, 0) != sizeof app->id_state)
+        app->id_state[0] = (uint64_t)(uintptr_t)app;
+    app->id_state[1] |= 1;
+}
+
+struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
+                          uint64_t lua_bytes_max)
+{
+    struct bq_app *app = bq_alloc_zero(sizeof *app);
+    if (!app)
+        return NULL;
+    app->loop = loop;
+    app->env = *env;
+    app->refs.fallback = LUA_NOREF;
+    bq_handles_init(&app->handles);
+    bq_list_init(&app->afters);
+    seed_ids(app);
+    app->vm = bq_vm_new(loop, lua_bytes_max);
+    if (!app->vm || call_logged(app, open_modules, app, "barq's own modules") != BQ_OK) {
+        bq_app_free(app);
+        return NULL;
+    }
+    return app;
+}
+
+void bq_app_free(struct bq_app *app)
+{
+    if (app->vm) {
+        bq_after_drop(app);
+        bq_vm_free(app->vm);
+    }
+    bq_routes_free(app);
+    bq_handles_release(&app->handles);
+    bq_buf_release(&app->body);
+    bq_free(app);
+}
+
+/* --- load --------------------------------------------------------------------------------- */
+
+/* Modules beside app.lua are found before all others. */
+static void extend_path(lua_State *L, const char *app_path)
+{
+    const char *slash = strrchr(app_path, '/');
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "path");
+    const char *old = lua_tostring(L, -1);
+    if (slash)
+        lua_pushlstring(L, app_path, (size_t)(slash - app_path));
+    else
+        lua_pushliteral(L, ".");
+    const char *dir = lua_tostring(L, -1);
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua;%s", dir, dir, old ? old : "");
+    lua_setfield(L, -4, "path");
+    lua_pop(L, 3);
+}
+
+static int load_file(lua_State *L)
+{
+    const char *path = lua_touserdata(L, 1);
+    extend_path(L, path);
+    if (luaL_loadfile(L, path) != 0)
+        lua_error(L);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+int bq_app_load(struct bq_app *app, const char *path)
+{
+    return call_logged(app, load_file, (void *)path, "the application does not load");
+}
+
+/* --- configuration ------------------------------------------------------------------------ */
+
+struct config_walk {
+    int (*fn)(void *arg, bq_str name, bq_str value, const char *place);
+    void *arg;
+    int rc;
+};
+
+/* The setting's value on top, as text on top. */
+static bq_str value_text(lua_State *L)
+{
+    bq_str s;
+    if (lua_type(L, -1) == LUA_TBOOLEAN) {
+        lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false");
+    } else if (lua_type(L, -1) == LUA_TNUMBER) {
+        char digits[32];
+        snprintf(digits, sizeof digits, "%.15g", lua_tonumber(L, -1));
+        lua_pushstring(L, digits);
+    } else {
+        lua_pushvalue(L, -1);
+    }
+    s.p = lua_tolstring(L, -1, &s.n);
+    return s;
+}
+
+static int walk_config(lua_State *L)
+{
+    struct config_walk *walk = lua_touserdata(L, 1);
+    require_module(L, "barq.state");
+    lua_getfield(L, -1, "config");
+    int list = lua_gettop(L);
+    int n = (int)lua_objlen(L, list);
+    for (int i = 1; i <= n && walk->rc == BQ_OK; i++) {
+        bq_str name;
+        lua_rawgeti(L, list, i);
+        lua_rawgeti(L, -1, 1);
+        name.p = lua_tolstring(L, -1, &name.n);
+        lua_rawgeti(L, -2, 3);
+        const char *place = lua_tostring(L, -1);
+        lua_rawgeti(L, -3, 2);
+        walk->rc = walk->fn(walk->arg, name, value_text(L), place);
+        lua_settop(L, list);
+    }
+    return 0;
+}
+
+int bq_app_each_config(struct bq_app *app,
+                       int (*fn)(void *arg, bq_str name, bq_str value, const char *place),
+                       void *arg)
+{
+    struct config_walk walk = {fn, arg, BQ_OK};
+    int rc = call_logged(app, walk_config, &walk, "barq.config");
+    return rc == BQ_OK ? walk.rc : rc;
+}
+
+/* --- freeze ------------------------------------------------------------------------------- */
+
+struct freezing {
+    struct bq_app *app;
+    int rc;
+};
+
+/* A reference to the compiled table's function of that name, LUA_NOREF if there is none. */
+static int take_function(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, name);
+    if (!lua_isnil(L, -1))
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
+    return LUA_NOREF;
+}
+
+static int freeze(lua_State *L)
+{
+    struct freezing *f = lua_touserdata(L, 1);
+    struct bq_app_refs *refs = &f->app->refs;
+    require_module(L, "barq.freeze");
+    lua_pushboolean(L, f->app->options.dev);
+    lua_call(L, 1, 1);
+    refs->respond = take_function(L, "respond");
+    refs->fallback = take_function(L, "fallback");
+    refs->run_hooks = take_function(L, "run_hooks");
+    refs->run_after = take_function(L, "run_after");
+    lua_getfield(L, -1, "routes");
+    f->rc = bq_routes_compile(f->app, L, lua_gettop(L));
+    return 0;
+}
+
+int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options)
+{
+    struct freezing f = {app, BQ_OK};
+    app->options = *options;
+    int rc = call_logged(app, freeze, &f, "the application");
+    if (f.rc == BQ_MEMORY)
+        bq_error("the application: out of memory");
+    return rc == BQ_OK && f.rc != BQ_OK ? BQ_INVALID : rc;
+}
+
+/* --- serving ------------------------------------------------------------------------------ */
+
+struct bq_handler bq_app_handler(struct bq_app *app)
+{
+    return (struct bq_handler){app, bq_dispatch_head, bq_dispatch_request, bq_dispatch_gone,
+                               bq_dispatch_abandon};
+}
+
+size_t bq_app_pending(const struct bq_app *app)
+{
+    return app->pending;
+}
+
+int bq_app_print_routes(struct bq_app *app, FILE *out)
+{
+    bq_routes_print(app, out);
+    return ferror(out) ? BQ_SYSTEM : BQ_OK;
+}

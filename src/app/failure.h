@@ -1,0 +1,24 @@
+/*
+ * failure.h: what happens when Lua raised: errors.respond in a task of its own, or,
+ * when even that fails, a plain 500.
+ */
+#ifndef BQ_APP_FAILURE_H
+#define BQ_APP_FAILURE_H
+
+#include "app/dispatch.h"
+
+/* Takes the error on top of call->task->L and prepares a task on whose stack lie errors.respond
+ * and its arguments (req, err, trace). NULL: the call has been answered already, since the
+ * error came from an error handler, or memory is exhausted. */
+struct bq_task *bq_failure_prepare(struct bq_call *call);
+
+/* Lua's memory limit is reached: collects garbage, logs, answers 500. The call is gone. */
+void bq_failure_memory(struct bq_call *call);
+
+/* An error line in the log: method, route and text. */
+void bq_failure_log(const struct bq_call *call, const char *text);
+
+/* Pushes a sentence for an error value of any type. Raises: on memory exhaustion. */
+void bq_describe(lua_State *L, int index);
+
+#endif

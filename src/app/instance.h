@@ -1,0 +1,53 @@
+/*
+ * instance.h: struct bq_app from the inside, for the files of this room only.
+ *
+ * Everything in it belongs to one worker. Functions of Lua that C calls are kept by
+ * reference; what is compared on the request path is kept by address.
+ */
+#ifndef BQ_APP_INSTANCE_H
+#define BQ_APP_INSTANCE_H
+
+#include "app/app.h"
+#include "app/route.h"
+#include "base/buf.h"
+#include "http/router.h"
+#include "vm/handle.h"
+#include "vm/vm.h"
+
+/* References into the registry. */
+struct bq_app_refs {
+    int prepare;       /* C: (call) -> handler, req (dispatch.c) */
+    int read_response; /* C: (Response) -> body (reply.c) */
+    int respond;       /* errors.respond(req, err, trace) -> Response */
+    int fallback;      /* (req, status, allow) -> Response; LUA_NOREF without middleware */
+    int run_hooks;     /* hooks.run(event) -> ok */
+    int run_after;     /* hooks.run_after(list) */
+    int abort;         /* errors.abort, for errors that C raises */
+};
+
+struct bq_call;
+struct response_reading;
+
+struct bq_app {
+    struct bq_vm *vm;
+    struct bq_loop *loop;
+    struct bq_app_env env;
+    struct bq_app_options options;
+    struct bq_handles handles; /* of calls, for req objects */
+    struct bq_router *router;
+    struct bq_route *routes;
+    size_t route_count;
+    struct bq_app_refs refs;
+    const void *response_class; /* the metatables of barq.Response … */
+    const void *abort_class;    /* … and of what barq.abort raises */
+    /* Arguments of C functions that Lua calls for us: passing them as values may need memory
+     * where nothing protects the call. */
+    struct bq_call *entering;         /* prepare */
+    struct response_reading *reading; /* read_response */
+    struct bq_list afters;            /* req:after lists that wait for their turn */
+    struct bq_buf body;               /* where a JSON answer is encoded, one at a time */
+    size_t pending;                   /* calls, hooks and req:after lists that have not ended */
+    uint64_t id_state[2];             /* for request ids */
+};
+
+#endif

@@ -1,0 +1,270 @@
+/* reply.c: reads a handler's results and hands them to the sink. */
+#include "app/reply.h"
+
+#include "app/after.h"
+#include "app/encode.h"
+#include "base/mem.h"
+#include "base/rc.h"
+#include "http/h1_write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_TYPE         BQ_STR("text/plain; charset=utf-8")
+#define JSON_TYPE         BQ_STR("application/json")
+#define BODY_KEPT_BYTES   ((size_t)1 << 20) /* a larger scratch buffer is given back */
+#define HEADER_FIELDS_MAX 256
+
+static int read_status(lua_State *L, int index, int *status, char error[static 512])
+{
+    lua_Number n = lua_tonumber(L, index);
+    if (lua_type(L, index) == LUA_TNUMBER && n >= 200 && n <= 599 && n == (int)n) {
+        *status = (int)n;
+        return BQ_OK;
+    }
+    if (lua_type(L, index) == LUA_TNUMBER)
+        snprintf(error, 512, "the status is an integer from 200 to 599, not %.14g", n);
+    else
+        snprintf(error, 512, "the status is an integer from 200 to 599, not a %s",
+                 lua_typename(L, lua_type(L, index)));
+    return BQ_INVALID;
+}
+
+static int encode_body(struct bq_call *call, int index, struct bq_response *out,
+                       char error[static 512])
+{
+    struct bq_buf *body = &call->app->body;
+    struct bq_encode_error why;
+    bq_buf_reset(body);
+    int rc = bq_encode(call->task->L, index, body, &why);
+    if (rc == BQ_INVALID)
+        snprintf(error, 512, "the answer cannot be sent as JSON: %s", why.text);
+    if (rc == BQ_OK)
+        out->body = bq_buf_str(body);
+    return rc;
+}
+
+/* --- Response objects -------------------------------------------------------------------- */
+
+struct response_reading {
+    struct bq_call *call;
+    struct bq_response *out;
+    char *error;
+    struct bq_field *fields;
+    size_t count;
+    int rc;
+};
+
+static bq_str string_at(lua_State *L, int index)
+{
+    bq_str s;
+    s.p = lua_tolstring(L, index, &s.n);
+    return s;
+}
+
+/* The header value on top: a string of the Response's own, or a number's digits in the arena. */
+static int header_value(struct response_reading *r, lua_State *L, bq_str *value)
+{
+    char digits[32];
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        *value = string_at(L, -1);
+        return BQ_OK;
+    }
+    if (lua_type(L, -1) != LUA_TNUMBER)
+        return BQ_INVALID;
+    lua_Number n = lua_tonumber(L, -1);
+    bool whole = n >= -9007199254740992.0 && n <= 9007199254740992.0 && n == (double)(int64_t)n;
+    int len = whole ? snprintf(digits, sizeof digits, "%lld", (long long)n)
+                    : snprintf(digits, sizeof digits, "%.17g", n);
+    *value = bq_arena_dup(&r->call->ex->arena, bq_str_of(digits, (size_t)len));
+    return value->p ? BQ_OK : BQ_MEMORY;
+}
+
+static int add_header(struct response_reading *r, lua_State *L, bq_str name)
+{
+    bq_str value;
+    int rc = header_value(r, L, &value);
+    if (rc == BQ_INVALID) {
+        snprintf(r->error, 512, "header \"%.*s\" is a %s, not a string", BQ_STR_ARG(name),
+                 luaL_typename(L, -1));
+        return rc;
+    }
+    if (rc == BQ_OK && bq_field_check(name, value) != BQ_OK) {
+        snprintf(r->error, 512,
+                 "header \"%.*s\" cannot be sent: its name is no token, or it holds a control "
+                 "character",
+                 (int)(name.n < 100 ? name.n : 100), name.p);
+        return BQ_INVALID;
+    }
+    if (rc == BQ_OK && r->count == HEADER_FIELDS_MAX) {
+        snprintf(r->error, 512, "more than %d header fields", HEADER_FIELDS_MAX);
+        return BQ_INVALID;
+    }
+    if (rc != BQ_OK)
+        return rc;
+    if (bq_str_eq_nocase(name, BQ_STR("content-type")))
+        r->out->content_type = value;
+    else
+        r->fields[r->count++] = (struct bq_field){name, value};
+    return BQ_OK;
+}
+
+/* The value on top for that name: one field, or an array of them. */
+static int add_headers(struct response_reading *r, lua_State *L, bq_str name)
+{
+    int rc = BQ_OK;
+    if (!lua_istable(L, -1))
+        return add_header(r, L, name);
+    int n = (int)lua_objlen(L, -1);
+    for (int i = 1; i <= n && rc == BQ_OK; i++) {
+        lua_rawgeti(L, -1, i);
+        rc = add_header(r, L, name);
+        lua_pop(L, 1);
+    }
+    return rc;
+}
+
+static int read_headers(struct response_reading *r, lua_State *L)
+{
+    int rc = BQ_OK;
+    lua_getfield(L, 1, "headers");
+    if (!lua_istable(L, -1)) {
+        snprintf(r->error, 512, "the Response's headers are a %s, not a table",
+                 luaL_typename(L, -1));
+        return BQ_INVALID;
+    }
+    r->fields = bq_arena_alloc(&r->call->ex->arena, HEADER_FIELDS_MAX * sizeof *r->fields);
+    if (!r->fields)
+        return BQ_MEMORY;
+    for (lua_pushnil(L); rc == BQ_OK && lua_next(L, -2); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            snprintf(r->error, 512, "a header's name is a string, not a %s", luaL_typename(L, -2));
+            return BQ_INVALID;
+        }
+        rc = add_headers(r, L, string_at(L, -2));
+    }
+    r->out->fields = r->fields;
+    r->out->field_count = r->count;
+    return rc;
+}
+
+/* With the Response at 1: everything that may need memory of Lua's; its body is the result.
+ * The strings stay anchored in it, and it stays on the task's stack. */
+static int read_response(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    struct response_reading *r = app->reading;
+    lua_getfield(L, 1, "status");
+    r->rc = read_status(L, -1, &r->out->status, r->error);
+    if (r->rc == BQ_OK)
+        r->rc = read_headers(r, L);
+    lua_getfield(L, 1, "body");
+    return 1;
+}
+
+/* The body at 2. */
+static int read_response_body(struct bq_call *call, struct bq_response *out, char error[static 512])
+{
+    lua_State *L = call->task->L;
+    int type = lua_type(L, 2);
+    if (type == LUA_TNIL)
+        return BQ_OK;
+    if (!out->content_type.n)
+        out->content_type = type == LUA_TSTRING ? TEXT_TYPE : JSON_TYPE;
+    if (type != LUA_TSTRING)
+        return encode_body(call, 2, out, error);
+    out->body = string_at(L, 2);
+    return BQ_OK;
+}
+
+static int read_object(struct bq_call *call, struct bq_response *out, char error[static 512])
+{
+    lua_State *L = call->task->L;
+    struct response_reading r = {call, out, error, NULL, 0, BQ_OK};
+    lua_settop(L, 1);
+    call->app->reading = &r;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.read_response);
+    lua_pushvalue(L, 1);
+    if (lua_pcall(L, 1, 1, 0) != 0)
+        return BQ_MEMORY;
+    return r.rc == BQ_OK ? read_response_body(call, out, error) : r.rc;
+}
+
+void bq_reply_open(lua_State *L, struct bq_app *app)
+{
+    lua_pushlightuserdata(L, app);
+    lua_pushcclosure(L, read_response, 1);
+    app->refs.read_response = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* --- results ----------------------------------------------------------------------------- */
+
+static bool is_response(lua_State *L, const struct bq_app *app)
+{
+    if (!lua_getmetatable(L, 1))
+        return false;
+    bool same = lua_topointer(L, -1) == app->response_class;
+    lua_pop(L, 1);
+    return same;
+}
+
+int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
+{
+    lua_State *L = call->task->L;
+    int status = call->route ? call->route->status : 0;
+    int type = lua_type(L, 1);
+    *out = (struct bq_response){.status = 200};
+    if (lua_gettop(L) >= 2 && !lua_isnil(L, 2)) {
+        int rc = read_status(L, 2, &status, error);
+        if (rc != BQ_OK)
+            return rc;
+    }
+    if (type == LUA_TTABLE && is_response(L, call->app))
+        return read_object(call, out, error);
+    if (type == LUA_TNONE || type == LUA_TNIL) {
+        out->status = status ? status : 204;
+        return BQ_OK;
+    }
+    out->status = status ? status : 200;
+    if (type == LUA_TSTRING) {
+        out->content_type = TEXT_TYPE;
+        out->body = string_at(L, 1);
+        return BQ_OK;
+    }
+    out->content_type = JSON_TYPE;
+    return encode_body(call, 1, out, error);
+}
+
+/* --- sending ----------------------------------------------------------------------------- */
+
+void bq_reply_send(struct bq_call *call, const struct bq_response *response)
+{
+    struct bq_app *app = call->app;
+    struct bq_exchange *ex = call->ex;
+    int after = call->after;
+    if (call->handle != BQ_HANDLE_NONE)
+        bq_handle_revoke(&app->handles, call->handle);
+    ex->sink->respond(ex, response);
+    if (after != LUA_NOREF)
+        bq_after_start(app, after);
+    if (app->body.cap > BODY_KEPT_BYTES)
+        bq_buf_release(&app->body);
+    app->pending--;
+}
+
+void bq_reply_status(struct bq_call *call, int status)
+{
+    struct bq_field fields[2];
+    char body[128];
+    struct bq_response response = {.status = status, .fields = fields};
+    if (call->allow.n)
+        fields[response.field_count++] = (struct bq_field){BQ_STR("Allow"), call->allow};
+    if (call->location.n)
+        fields[response.field_count++] = (struct bq_field){BQ_STR("Location"), call->location};
+    if (status >= 400) {
+        int n = snprintf(body, sizeof body, "{\"detail\":\"%s\"}", bq_status_reason(status));
+        response.content_type = JSON_TYPE;
+        response.body = bq_str_of(body, (size_t)n);
+    }
+    bq_reply_send(call, &response);
+}

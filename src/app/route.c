@@ -1,0 +1,150 @@
+/* route.c: walks the declared routes once and fills the router. */
+#include "app/route.h"
+
+#include "app/instance.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rc.h"
+
+#include <string.h>
+
+static const char *const method_names[] = {"GET",   "HEAD",   "POST",    "PUT",
+                                           "PATCH", "DELETE", "OPTIONS", "ANY"};
+
+static enum bq_method method_of(const char *name)
+{
+    for (int i = 0; i < BQ_METHOD_OTHER; i++)
+        if (strcmp(name, method_names[i]) == 0)
+            return (enum bq_method)i;
+    return BQ_METHOD_OTHER;
+}
+
+static char *copy_field(lua_State *L, const char *name)
+{
+    size_t n;
+    lua_getfield(L, -1, name);
+    const char *text = lua_tolstring(L, -1, &n);
+    char *copy = text ? bq_alloc(n + 1) : NULL;
+    if (copy)
+        memcpy(copy, text, n + 1);
+    lua_pop(L, 1);
+    return copy;
+}
+
+static double number_field(lua_State *L, const char *name, double missing)
+{
+    lua_getfield(L, -1, name);
+    double value = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : missing;
+    lua_pop(L, 1);
+    return value;
+}
+
+/* Fills the route from the table on top. */
+static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *route)
+{
+    lua_getfield(L, -1, "handler");
+    route->handler = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "takes_request");
+    route->takes_request = lua_toboolean(L, -1);
+    lua_getfield(L, -2, "method");
+    route->method = method_of(lua_tostring(L, -1));
+    lua_pop(L, 2);
+    route->status = (int)number_field(L, "status", 0);
+    route->body_bytes_max =
+        (uint64_t)number_field(L, "body_max", (double)app->options.body_bytes_max);
+    route->path = copy_field(L, "path");
+    route->name = copy_field(L, "name");
+    route->place = copy_field(L, "place");
+}
+
+static void name_params(struct bq_route *route)
+{
+    for (size_t i = 0; i < route->pattern.count; i++)
+        if (route->pattern.parts[i].is_param)
+            route->params[route->param_count++] = route->pattern.parts[i].text;
+}
+
+static int add_route(struct bq_app *app, struct bq_route *route)
+{
+    char error[256] = "";
+    uint32_t other = 0;
+    uint32_t number = (uint32_t)(route - app->routes);
+    if (!route->path || !route->place)
+        return BQ_MEMORY;
+    int rc = bq_pattern_parse(&route->pattern, bq_str_cstr(route->path), error);
+    if (rc == BQ_OK)
+        rc = bq_router_add(app->router, route->method, bq_str_cstr(route->path), number, &other,
+                           error);
+    if (rc == BQ_OK)
+        name_params(route);
+    else if (rc == BQ_CONFLICT)
+        bq_error("%s: the route %s \"%s\" is there already: %s declares \"%s\"", route->place,
+                 method_names[route->method], route->path, app->routes[other].place,
+                 app->routes[other].path);
+    else if (rc == BQ_INVALID)
+        bq_error("%s: the route's path \"%s\": %s", route->place, route->path, error);
+    return rc;
+}
+
+static int add_routes(struct bq_app *app)
+{
+    int result = BQ_OK;
+    for (size_t i = 0; i < app->route_count; i++) {
+        int rc = add_route(app, &app->routes[i]);
+        if (rc == BQ_MEMORY)
+            return rc;
+        if (rc != BQ_OK)
+            result = BQ_INVALID;
+    }
+    return result == BQ_OK ? bq_router_freeze(app->router) : result;
+}
+
+int bq_routes_compile(struct bq_app *app, lua_State *L, int index)
+{
+    size_t n = lua_objlen(L, index);
+    app->router = bq_router_new();
+    app->routes = bq_alloc_zero((n ? n : 1) * sizeof *app->routes);
+    if (!app->router || !app->routes)
+        return BQ_MEMORY;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, index, (int)i + 1);
+        read_route(app, L, &app->routes[i]);
+        lua_pop(L, 1);
+        app->route_count++;
+    }
+    return add_routes(app);
+}
+
+void bq_routes_free(struct bq_app *app)
+{
+    for (size_t i = 0; i < app->route_count; i++) {
+        bq_free(app->routes[i].path);
+        bq_free(app->routes[i].name);
+        bq_free(app->routes[i].place);
+    }
+    bq_free(app->routes);
+    if (app->router)
+        bq_router_free(app->router);
+    app->routes = NULL;
+    app->router = NULL;
+    app->route_count = 0;
+}
+
+static int longest_path(const struct bq_app *app)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < app->route_count; i++)
+        if (strlen(app->routes[i].path) > most)
+            most = strlen(app->routes[i].path);
+    return (int)most;
+}
+
+void bq_routes_print(const struct bq_app *app, FILE *out)
+{
+    int width = longest_path(app);
+    for (size_t i = 0; i < app->route_count; i++) {
+        const struct bq_route *r = &app->routes[i];
+        fprintf(out, "%-7s  %-*s  %-20s  %s\n", method_names[r->method], width, r->path,
+                r->name ? r->name : "-", r->place);
+    }
+}

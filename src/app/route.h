@@ -1,0 +1,37 @@
+/*
+ * route.h: routes as the request path sees them, compiled from freeze.lua's list.
+ */
+#ifndef BQ_APP_ROUTE_H
+#define BQ_APP_ROUTE_H
+
+#include "http/router.h"
+#include "vm/lua.h"
+
+#include <stdio.h>
+
+struct bq_app;
+
+struct bq_route {
+    int handler;        /* reference to the function, middleware included */
+    bool takes_request; /* whether that looks at req: if not, none is built */
+    int status;         /* when the handler gives none; 0: 200, or 204 without a body */
+    uint64_t body_bytes_max;
+    enum bq_method method;     /* BQ_METHOD_OTHER: any */
+    char *path;                /* as declared, with its groups' prefixes */
+    char *name;                /* NULL: none */
+    char *place;               /* "app.lua:12" */
+    struct bq_pattern pattern; /* views into path */
+    size_t param_count;
+    bq_str params[BQ_ROUTE_PARAMS_MAX];
+};
+
+/* Compiles the list of route tables at index into app->routes and app->router.
+ * Fails: BQ_INVALID, after logging every mistake; BQ_MEMORY. */
+int bq_routes_compile(struct bq_app *app, lua_State *L, int index);
+
+void bq_routes_free(struct bq_app *app);
+
+/* A line a route: method, path, name, place, in columns. */
+void bq_routes_print(const struct bq_app *app, FILE *out);
+
+#endif
