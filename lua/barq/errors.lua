@@ -1,0 +1,118 @@
+-- errors.lua: errors that are answers, and what becomes of those that are not.
+local core = require "barq.core"
+local place = require "barq.place"
+local response = require "barq.response"
+local state = require "barq.state"
+
+---@class barq.Abort
+---@field status integer 400 to 599
+---@field detail any what the answer says under "detail"
+---@field headers? table<string, string|string[]>
+---@field type? string a URI that names the kind of problem (RFC 9457)
+local Abort = {}
+Abort.__index = Abort
+Abort.__tostring = function(e)
+  return ("%d %s"):format(e.status, type(e.detail) == "string" and e.detail or "(detail)")
+end
+
+local errors = { Abort = Abort }
+
+-- An error with the traceback of the place that raised it.
+local Traced = {}
+
+--- A message handler for xpcall that keeps the traceback beside the error.
+function errors.traced(err)
+  if type(err) == "table" and getmetatable(err) == Abort then return err end
+  local text = type(err) == "string" and err or core.describe(err)
+  return setmetatable({ err = err, trace = debug.traceback(text, 2) }, Traced)
+end
+
+--- Takes apart what `traced` made: the error and its traceback.
+function errors.untrace(value)
+  if getmetatable(value) == Traced then return value.err, value.trace end
+  return value, nil
+end
+
+local function new_abort(status, detail, headers, kind)
+  if detail == nil then detail = core.reason(status) end
+  return setmetatable({ status = status, detail = detail, headers = headers, type = kind }, Abort)
+end
+errors.new_abort = new_abort
+
+--- Ends the request with an error answer, `{"detail": detail}`.
+---@param status integer|{ status: integer, detail: any, headers: table, type: string } 400 to 599
+---@param detail? any a string or a JSON value; the status's own phrase unless given
+--- Raises: always, an error object that `barq.on_error(status, …)` handlers see.
+function errors.abort(status, detail)
+  local headers, kind
+  if type(status) == "table" then
+    status, detail, headers, kind = status.status, status.detail, status.headers, status.type
+  end
+  if type(status) ~= "number" or status % 1 ~= 0 or status < 400 or status > 599 then
+    place.fail("barq.abort: status is an integer from 400 to 599, not %s", tostring(status))
+  end
+  error(new_abort(status, detail, headers, kind), 0)
+end
+
+--- Answers errors: of a status (also the server's own 404 and 405), or of a class of the
+--- application's own error objects (their metatable, or one it inherits from by __index).
+--- 500 is for every error that nothing else handles.
+---@param what integer|table a status from 400 to 599, or a class
+---@param handler fun(req: barq.Request, err: any): any what it returns is the answer, as for a route
+function errors.on_error(what, handler)
+  state.check_open("barq.on_error")
+  if type(handler) ~= "function" then
+    place.fail("barq.on_error: a function expected, got %s", type(handler))
+  end
+  if type(what) == "table" then
+    state.class_handlers[what] = handler
+  elseif type(what) == "number" and what % 1 == 0 and what >= 400 and what <= 599 then
+    state.status_handlers[what] = handler
+  else
+    place.fail("barq.on_error: a status from 400 to 599 or a class (a metatable) expected, got %s",
+      tostring(what))
+  end
+end
+
+local function parent_of(class)
+  local meta = getmetatable(class)
+  return type(meta) == "table" and type(meta.__index) == "table" and meta.__index or nil
+end
+
+local function class_handler(err)
+  if type(err) ~= "table" then return nil end
+  local class = getmetatable(err)
+  for _ = 1, 32 do
+    if type(class) ~= "table" then return nil end
+    local handler = state.class_handlers[class]
+    if handler then return handler end
+    class = parent_of(class)
+  end
+  return nil
+end
+
+local function abort_response(err)
+  local headers = { ["content-type"] = "application/json" }
+  for name, value in pairs(err.headers or {}) do headers[name] = value end
+  return response.new(err.status, headers, { detail = err.detail })
+end
+
+--- The Response to an error that a handler or the server raised.
+---@param req barq.Request
+---@param err any
+---@param trace? string the traceback, for the log
+---@return barq.Response
+function errors.respond(req, err, trace)
+  local expected = getmetatable(err) == Abort
+  local handler = class_handler(err)
+  local status = expected and err.status or 500
+  if not expected and not handler then core.report(req, trace or core.describe(err)) end
+  handler = handler or state.status_handlers[status]
+  if handler then
+    local body, given = handler(req, err)
+    return response.of(body, given, status)
+  end
+  return abort_response(expected and err or new_abort(500))
+end
+
+return errors

@@ -1,0 +1,210 @@
+-- group.lua: routes as they are written: verbs, groups and mounting, kept as a tree.
+--
+-- Nothing is resolved here, so that a group's spec holds for all its routes in whatever
+-- order things were written; freeze.lua flattens the tree.
+local core = require "barq.core"
+local names = require "barq.names"
+local place = require "barq.place"
+local state = require "barq.state"
+
+---@class barq.RouteSpec
+---@field name? string the operationId, and what barq.url_for knows the route by
+---@field status? integer of the answer when the handler gives none: 200 … 299
+---@field middleware? function|function[] runs around the handler, inside the group's
+---@field body_max? integer|string bytes, or "64k", "1MiB": a longer body is refused with 413
+---@field tags? string[]
+---@field summary? string
+---@field description? string
+---@field deprecated? boolean
+
+---@class barq.Group
+local Group = {}
+Group.__index = Group
+
+local group = {}
+
+local verbs = {
+  get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE", head = "HEAD",
+  options = "OPTIONS", any = "ANY",
+}
+group.verbs = verbs
+
+local function list_of_functions(value, what)
+  local list = type(value) == "function" and { value } or value
+  if type(list) ~= "table" then
+    place.fail("%s: middleware is a function or an array of functions, not a %s", what, type(value))
+  end
+  for i, fn in ipairs(list) do
+    if type(fn) ~= "function" then
+      place.fail("%s: middleware[%d] is a %s, not a function", what, i, type(fn))
+    end
+  end
+  return list
+end
+
+local function of_type(expected)
+  return function(value, what, key)
+    if type(value) ~= expected then
+      place.fail("%s: %s is a %s, not a %s", what, key, expected, type(value))
+    end
+    return value
+  end
+end
+
+local function list_of_strings(value, what, key)
+  if type(value) == "string" then value = { value } end
+  of_type("table")(value, what, key)
+  for i, text in ipairs(value) do
+    if type(text) ~= "string" then
+      place.fail("%s: %s[%d] is a %s, not a string", what, key, i, type(text))
+    end
+  end
+  return value
+end
+
+local function success_status(value, what)
+  if type(value) ~= "number" or value % 1 ~= 0 or value < 200 or value > 299 then
+    place.fail("%s: status is an integer from 200 to 299, not %s", what, tostring(value))
+  end
+  return value
+end
+
+local function size(value, what, key)
+  local bytes = core.parse_size(value)
+  if not bytes then
+    place.fail('%s: %s is a size in bytes, as 65536, "64k" or "1MiB", not %s', what, key,
+      tostring(value))
+  end
+  return bytes
+end
+
+-- What a spec may say: field -> function(value, what, field) that checks and normalises it.
+local route_fields = {
+  name = of_type("string"),
+  status = success_status,
+  middleware = list_of_functions,
+  body_max = size,
+  tags = list_of_strings,
+  summary = of_type("string"),
+  description = of_type("string"),
+  deprecated = of_type("boolean"),
+}
+local group_fields = {
+  middleware = list_of_functions,
+  body_max = size,
+  tags = list_of_strings,
+  description = of_type("string"),
+}
+
+local function check_spec(spec, fields, what)
+  local checked = {}
+  if type(spec) ~= "table" then
+    place.fail("%s: the spec is a table, not a %s", what, type(spec))
+  end
+  for key, value in pairs(spec) do
+    local check = fields[key]
+    if not check then
+      place.fail('%s: unknown option "%s"%s', what, tostring(key), names.hint(key, fields))
+    end
+    checked[key] = check(value, what, key)
+  end
+  return checked
+end
+
+local function check_path(path, what)
+  if type(path) ~= "string" then
+    place.fail('%s: a path as "/items/{id}" expected, got %s', what, type(path))
+  end
+  return path
+end
+
+local function declare(self, verb, path, spec, handler)
+  local what = ('barq.%s("%s")'):format(verb, tostring(path))
+  state.check_open(what)
+  if handler == nil then spec, handler = {}, spec end
+  check_path(path, what)
+  if type(handler) ~= "function" then
+    place.fail("%s: the handler is a function(req), not a %s", what, type(handler))
+  end
+  self.entries[#self.entries + 1] = {
+    kind = "route", method = verbs[verb], path = path, handler = handler,
+    spec = check_spec(spec, route_fields, what), place = place.here(),
+  }
+end
+
+local function new(prefix, spec, what)
+  if type(prefix) ~= "string" or (prefix ~= "" and not prefix:find("^/.*[^/]$")) then
+    place.fail('%s: a prefix begins with "/" and does not end with it, as "/users"; got "%s"', what,
+      tostring(prefix))
+  end
+  return setmetatable({
+    prefix = prefix, spec = check_spec(spec or {}, group_fields, what), entries = {},
+    place = place.here(),
+  }, Group)
+end
+
+
+local function bind_verbs(self)
+  for verb in pairs(verbs) do
+    self[verb] = function(first, ...)
+      if first == self then return declare(self, verb, ...) end
+      return declare(self, verb, first, ...)
+    end
+  end
+  return self
+end
+
+--- Everything declared directly on barq.
+group.root = bind_verbs(setmetatable({ prefix = "", spec = {}, entries = {} }, Group))
+
+--- Routes that share a prefix and a spec. The group is served where it was made unless
+--- barq.mount puts it elsewhere.
+---@param prefix string "/users", or "" for none
+---@param spec? { middleware: function|function[], body_max: integer|string, tags: string[], description: string }
+---@return barq.Group group with get, post, put, patch, delete, head, options, any, group and mount
+function group.group(prefix, spec)
+  local what = ('barq.group("%s")'):format(tostring(prefix))
+  state.check_open(what)
+  local made = bind_verbs(new(prefix, spec, what))
+  local entries = group.root.entries
+  entries[#entries + 1] = { kind = "group", group = made }
+  return made
+end
+
+--- A group inside this one.
+function Group:group(prefix, spec)
+  local made = group.group(prefix, spec)
+  self:mount("", made)
+  return made
+end
+
+local function contains(outer, inner)
+  if outer == inner then return true end
+  for _, entry in ipairs(outer.entries) do
+    if entry.kind == "mount" and contains(entry.group, inner) then return true end
+  end
+  return false
+end
+
+--- Serves a group below this one, under prefix .. group's own prefix.
+function Group:mount(prefix, mounted)
+  local what = ('mount("%s")'):format(tostring(prefix))
+  state.check_open(what)
+  if getmetatable(mounted) ~= Group then
+    place.fail("%s: a group made by barq.group expected, got %s (does the module return it?)", what,
+      type(mounted))
+  end
+  if contains(mounted, self) then place.fail("%s: the group would contain itself", what) end
+  mounted.mounted = true
+  local around = new(prefix, nil, what)
+  self.entries[#self.entries + 1] = { kind = "mount", group = mounted, prefix = around.prefix }
+end
+
+--- Serves a group, as a module returns it, under a prefix.
+---@param prefix string
+---@param mounted barq.Group
+function group.mount(prefix, mounted)
+  group.root:mount(prefix, mounted)
+end
+
+return group

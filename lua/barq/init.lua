@@ -1,0 +1,72 @@
+-- init.lua: `require "barq"`: everything an application calls, gathered.
+local core = require "barq.core"
+local config = require "barq.config"
+local errors = require "barq.errors"
+local group = require "barq.group"
+local hooks = require "barq.hooks"
+local log = require "barq.log"
+local middleware = require "barq.middleware"
+local names = require "barq.names"
+local place = require "barq.place"
+local response = require "barq.response"
+local shared = require "barq.shared"
+local state = require "barq.state"
+
+---@class barq
+local barq = {
+  version = core.version,
+  --- The number of this worker, from 0.
+  worker = core.worker,
+  --- JSON null.
+  null = core.null,
+
+  abort = errors.abort,
+  array = core.array,
+  config = config.config,
+  group = group.group,
+  html = response.html,
+  json = response.json,
+  log = log,
+  mount = group.mount,
+  now = core.now,
+  object = core.object,
+  on = hooks.on,
+  on_error = errors.on_error,
+  redirect = response.redirect,
+  response = response.response,
+  shared = shared,
+  sleep = core.sleep,
+  text = response.text,
+  use = middleware.use,
+}
+
+for verb in pairs(group.verbs) do barq[verb] = group.root[verb] end
+
+--- The URL path of a named route.
+---@param name string as in the route's spec
+---@param params? table<string, string|number> a value for each parameter
+---@param query? table<string, string|number|boolean|(string|number)[]> in the order of its names
+---@return string
+--- Raises: on an unknown name, a missing or unknown parameter, a value its converter refuses.
+function barq.url_for(name, params, query)
+  local route = state.named[name]
+  if not route then
+    place.fail('barq.url_for: no route is named "%s"%s', tostring(name),
+      next(state.named) and names.hint(name, state.named) or "")
+  end
+  local url, why = core.build_path(route.path, params or {})
+  if not url then place.fail('barq.url_for("%s"): %s', name, why) end
+  if query and next(query) then
+    local sorted = {}
+    for key in pairs(query) do sorted[#sorted + 1] = key end
+    table.sort(sorted)
+    url = url .. "?" .. core.build_query(query, sorted)
+  end
+  return url
+end
+
+return setmetatable(barq, {
+  __index = function(_, key)
+    place.fail('barq has no "%s"%s', tostring(key), names.hint(key, barq))
+  end,
+})

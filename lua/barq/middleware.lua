@@ -1,0 +1,67 @@
+-- middleware.lua: chains of functions around handlers, composed once, before serving.
+--
+-- `next` and all the rest are prebuilt here, because a closure made per request would end
+-- every trace that the compiler has begun. An error below a middleware reaches it as a
+-- Response: `next` does not raise.
+local errors = require "barq.errors"
+local place = require "barq.place"
+local response = require "barq.response"
+local state = require "barq.state"
+
+local middleware = {}
+
+--- Runs around every route (and around the server's own 404 and 405): the first that is
+--- registered is the outermost.
+---@param fn fun(req: barq.Request, next: fun(req: barq.Request): barq.Response): any
+function middleware.use(fn)
+  state.check_open("barq.use")
+  if type(fn) ~= "function" then
+    place.fail("barq.use: a function(req, next) expected, got %s", type(fn))
+  end
+  state.middleware[#state.middleware + 1] = fn
+end
+
+-- fn(req) with errors turned into Responses.
+local function guarded(fn, default_status)
+  return function(req)
+    local ok, body, status = xpcall(fn, errors.traced, req)
+    if ok then return response.of(body, status, default_status) end
+    return errors.respond(req, errors.untrace(body))
+  end
+end
+
+local function layer(fn, inner)
+  return guarded(function(req) return fn(req, inner) end)
+end
+
+--- The handler inside the functions of `list`, the first outermost.
+---@param list function[]
+---@param handler function
+---@param default_status? integer
+---@return function
+function middleware.compose(list, handler, default_status)
+  if #list == 0 then return handler end
+  local chain = guarded(handler, default_status)
+  for i = #list, 1, -1 do chain = layer(list[i], chain) end
+  return chain
+end
+
+--- For requests without a route: the answer that the server has for them, inside the
+--- application's middleware and error handlers. nil when it has neither.
+---@return function?
+function middleware.fallback()
+  if #state.middleware == 0 and not next(state.status_handlers) then return nil end
+  local function answer(req)
+    local status, allow = req[2], req[3]
+    local headers = allow and { allow = allow }
+    if status < 400 then return response.new(status, headers or {}, nil) end
+    return errors.respond(req, errors.new_abort(status, nil, headers))
+  end
+  local chain = middleware.compose(state.middleware, answer)
+  return function(req, status, allow)
+    req[2], req[3] = status, allow
+    return chain(req)
+  end
+end
+
+return middleware

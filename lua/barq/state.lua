@@ -1,0 +1,23 @@
+-- state.lua: what the application has declared so far; freeze.lua compiles it.
+local place = require "barq.place"
+
+local state = {
+  middleware = {},     -- functions, the outermost first
+  hooks = { start = {}, worker = {}, drain = {}, stop = {} },
+  status_handlers = {}, -- status -> function(req, err)
+  class_handlers = {},  -- metatable -> function(req, err)
+  config = {},         -- { name, value, place } in the order written
+  named = {},          -- route name -> path, filled in by freeze
+  frozen = false,
+}
+
+--- Declarations end when the server begins to serve.
+---@param what string the function that was called, as "barq.get"
+function state.check_open(what)
+  if state.frozen then
+    place.fail("%s: routes, middleware and settings are declared while the application loads, "
+      .. "not once it serves", what)
+  end
+end
+
+return state
