@@ -1,0 +1,5 @@
+local barq = require "barq"
+
+barq.get("/", function()
+  return { message = "Hello, World!" }
+end)
