@@ -17,12 +17,12 @@
 
 struct bq_serve_limits {
     struct bq_h1_limits h1;
-    uint32_t head_ms_max;       /* from a request's first byte to the end of its head: 408 */
-    uint32_t body_ms_max;       /* between two pieces of a body: 408 */
-    uint32_t idle_ms_max;       /* keep-alive, and before the first byte: closed */
-    uint32_t write_ms_max;      /* a peer that takes no byte for so long: reset */
-    uint32_t requests_max;      /* per connection; the last answer says close. 0: no limit */
-    uint32_t connections_max;   /* per worker: accepting pauses */
+    uint32_t head_ms_max;     /* from a request's first byte to the end of its head: 408 */
+    uint32_t body_ms_max;     /* between two pieces of a body: 408 */
+    uint32_t idle_ms_max;     /* keep-alive, and before the first byte: closed */
+    uint32_t write_ms_max;    /* a peer that takes no byte for so long: reset */
+    uint32_t requests_max;    /* per connection; the last answer says close. 0: no limit */
+    uint32_t connections_max; /* per worker: accepting pauses */
 };
 
 /* What the access log is told of each answer, when it is complete. */
@@ -32,8 +32,8 @@ struct bq_access_record {
     bq_str referer, user_agent; /* n = 0: none */
     uint8_t version_minor;
     int status;
-    uint64_t body_bytes;        /* of the answer */
-    uint64_t duration_us;       /* from the head's end to the answer */
+    uint64_t body_bytes;  /* of the answer */
+    uint64_t duration_us; /* from the head's end to the answer */
 };
 typedef void (*bq_access_fn)(void *arg, const struct bq_access_record *record);
 

@@ -1,0 +1,453 @@
+/*
+ * conn.c: moves a connection's bytes and keeps its deadlines.
+ *
+ * On the path of a keep-alive request there is one read, into the worker's
+ * buffer, and one write; interest in the descriptor does not change, and the
+ * timer's deadline only moves away. One timer serves every deadline: what it
+ * means follows from the state and from whether output is waiting.
+ */
+#include "serve/conn.h"
+
+#include "base/mem.h"
+#include "base/rc.h"
+#include "serve/worker.h"
+
+static void on_event(struct bq_watch *w, uint32_t events);
+static void on_timer(struct bq_timer *t);
+
+/* States */
+
+#define TO(state) (1u << BQ_CONN_##state)
+
+static bool edge_exists(enum bq_conn_state from, enum bq_conn_state to)
+{
+    static const unsigned edges[] = {
+        [BQ_CONN_IDLE] = TO(HEAD) | TO(CLOSING) | TO(CLOSED),
+        [BQ_CONN_HEAD] = TO(BODY) | TO(CLOSING) | TO(CLOSED),
+        [BQ_CONN_BODY] = TO(HANDLING) | TO(CLOSING) | TO(CLOSED),
+        [BQ_CONN_HANDLING] = TO(IDLE) | TO(CLOSING) | TO(GONE) | TO(CLOSED),
+        [BQ_CONN_CLOSING] = TO(LINGERING) | TO(CLOSED),
+        [BQ_CONN_LINGERING] = TO(CLOSED),
+        [BQ_CONN_GONE] = TO(CLOSED),
+        [BQ_CONN_CLOSED] = 0,
+    };
+    return edges[from] & (1u << to);
+}
+
+static uint64_t state_ms_max(const struct bq_conn *c, enum bq_conn_state state)
+{
+    const struct bq_serve_limits *limits = &c->serve->config.limits;
+    switch (state) {
+    case BQ_CONN_IDLE:
+        return limits->idle_ms_max;
+    case BQ_CONN_HEAD:
+        return limits->head_ms_max;
+    case BQ_CONN_BODY:
+        return limits->body_ms_max;
+    case BQ_CONN_LINGERING:
+        return BQ_LINGER_MS_MAX;
+    default:
+        return 0;
+    }
+}
+
+static void start_deadline(struct bq_conn *c)
+{
+    uint64_t ms = state_ms_max(c, c->state);
+    c->deadline_ms = ms ? bq_serve_now_ms(c->serve) + ms : 0;
+}
+
+void bq_conn_set_state(struct bq_conn *c, enum bq_conn_state to)
+{
+    bool exists = edge_exists(c->state, to);
+    assert(exists);
+    (void)exists;
+    c->state = (uint8_t)to;
+    start_deadline(c);
+}
+
+static bool takes_requests(const struct bq_conn *c)
+{
+    return c->state <= BQ_CONN_BODY;
+}
+
+static bool backed_up(const struct bq_conn *c)
+{
+    return bq_buf_size(&c->out) > BQ_OUT_BYTES_MAX;
+}
+
+bool bq_conn_may_parse(const struct bq_conn *c)
+{
+    return takes_requests(c) && !backed_up(c) && c->batch > 0;
+}
+
+static bool wants_read(const struct bq_conn *c)
+{
+    if (c->peer_ended || backed_up(c))
+        return false;
+    if (takes_requests(c))
+        return bq_buf_size(&c->rest) == 0;
+    if (c->state == BQ_CONN_HANDLING) /* to learn that the peer has left */
+        return bq_buf_size(&c->rest) < BQ_INPUT_BYTES && !(c->last && c->unread);
+    return c->state == BQ_CONN_LINGERING;
+}
+
+/* Opening and closing */
+
+static struct bq_conn *take_conn(struct bq_serve *s)
+{
+    struct bq_conn *c = (struct bq_conn *)bq_pool_take(&s->spare_conns);
+    if (!c)
+        return bq_alloc_zero(sizeof *c);
+    *c = (struct bq_conn){0};
+    return c;
+}
+
+static void give_conn(struct bq_serve *s, struct bq_conn *c)
+{
+    if (!bq_pool_give(&s->spare_conns, &c->spare))
+        bq_free(c);
+}
+
+int bq_conn_open(struct bq_serve *s, int fd, const struct bq_peer *peer)
+{
+    struct bq_transport transport;
+    s->carry(&transport, fd);
+    struct bq_conn *c = take_conn(s);
+    if (!c) {
+        transport.ops->close(&transport, false);
+        return BQ_MEMORY;
+    }
+    c->serve = s;
+    c->transport = transport;
+    c->transport.watch.fn = on_event;
+    c->timer.fn = on_timer;
+    c->peer = *peer;
+    c->state = BQ_CONN_IDLE;
+    c->proto = bq_proto_choose(c);
+    int rc = bq_loop_add(s->loop, &c->transport.watch, BQ_READ);
+    if (rc != BQ_OK) {
+        c->transport.ops->close(&c->transport, false);
+        give_conn(s, c);
+        return rc;
+    }
+    bq_list_push(&s->conns, &c->all);
+    s->counts.open++;
+    start_deadline(c);
+    bq_timer_set(bq_loop_wheel(s->loop), &c->timer, c->deadline_ms);
+    return BQ_OK;
+}
+
+/* GONE has no transport any more; the descriptor shows it. */
+static void close_transport(struct bq_conn *c, bool reset)
+{
+    if (c->transport.watch.fd < 0)
+        return;
+    bq_loop_remove(c->serve->loop, &c->transport.watch);
+    c->transport.ops->close(&c->transport, reset);
+    c->transport.watch.fd = -1;
+}
+
+static void give_buffers(struct bq_conn *c)
+{
+    bq_buf_pool_give(&c->serve->bufs, &c->out);
+    bq_buf_pool_give(&c->serve->bufs, &c->rest);
+}
+
+static void destroy(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    c->proto->drop(c);
+    close_transport(c, false);
+    bq_timer_clear(bq_loop_wheel(s->loop), &c->timer);
+    bq_list_remove(&c->all);
+    bq_list_remove(&c->dirty);
+    give_buffers(c);
+    s->counts.open--;
+    s->freed = true;
+    give_conn(s, c);
+}
+
+void bq_conn_finish(struct bq_conn *c, bool unread)
+{
+    c->unread = c->unread || unread || bq_buf_size(&c->rest) > 0;
+    bq_buf_pool_give(&c->serve->bufs, &c->rest);
+    bq_conn_set_state(c, BQ_CONN_CLOSING);
+}
+
+void bq_conn_lose(struct bq_conn *c)
+{
+    close_transport(c, true);
+    give_buffers(c);
+    if (c->state == BQ_CONN_HANDLING) {
+        bq_conn_set_state(c, BQ_CONN_GONE);
+        c->proto->gone(c); /* may answer, and so go on to CLOSED */
+    } else if (c->state != BQ_CONN_GONE && c->state != BQ_CONN_CLOSED) {
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+    }
+}
+
+/* Output */
+
+struct bq_buf *bq_conn_out(struct bq_conn *c)
+{
+    bq_buf_pool_lend(&c->serve->bufs, &c->out);
+    return &c->out;
+}
+
+static void all_written(struct bq_conn *c)
+{
+    bq_buf_pool_give(&c->serve->bufs, &c->out);
+    if (c->write_deadline_ms && c->state == BQ_CONN_IDLE)
+        start_deadline(c); /* it was not idle while it received */
+    c->write_deadline_ms = 0;
+}
+
+static void start_write_deadline(struct bq_conn *c)
+{
+    uint32_t ms = c->serve->config.limits.write_ms_max;
+    c->write_deadline_ms = bq_serve_now_ms(c->serve) + (ms ? ms : UINT32_MAX);
+}
+
+/* One write. What it does not take waits for the next event: asking the kernel
+ * again at once would tell nothing but that it is full. */
+static void flush(struct bq_conn *c)
+{
+    bq_str out = bq_buf_str(&c->out);
+    if (out.n == 0 || c->transport.watch.fd < 0)
+        return;
+    ssize_t n = c->transport.ops->write(&c->transport, out.p, out.n);
+    if (n < 0 && n != BQ_AGAIN) {
+        bq_conn_lose(c);
+        return;
+    }
+    if (n > 0)
+        bq_buf_consume(&c->out, (size_t)n);
+    if (bq_buf_size(&c->out) == 0)
+        all_written(c);
+    else if (n > 0 || c->write_deadline_ms == 0)
+        start_write_deadline(c);
+}
+
+/* Input */
+
+/* Without memory for what a client sent ahead, the answer in progress is the
+ * last one; where none is in progress, it is told. */
+static void lose_input(struct bq_conn *c)
+{
+    if (c->state == BQ_CONN_HANDLING)
+        c->last = c->unread = true;
+    else
+        c->proto->refuse(c, 503, "Service Unavailable");
+}
+
+static void keep_input(struct bq_conn *c, bq_str in)
+{
+    if (c->state >= BQ_CONN_CLOSING || c->last) {
+        c->unread = true;
+        return;
+    }
+    bq_buf_pool_lend(&c->serve->bufs, &c->rest);
+    if (bq_buf_append(&c->rest, in) != BQ_OK)
+        lose_input(c);
+}
+
+static void take_input(struct bq_conn *c, bq_str in)
+{
+    if (c->state == BQ_CONN_LINGERING) {
+        c->lingered_bytes += (uint32_t)in.n;
+        if (c->lingered_bytes > BQ_LINGER_BYTES_MAX)
+            bq_conn_set_state(c, BQ_CONN_CLOSED);
+        return;
+    }
+    if (bq_buf_size(&c->rest) == 0 && bq_conn_may_parse(c))
+        c->proto->input(c, &in);
+    if (in.n)
+        keep_input(c, in);
+}
+
+static void input_ended(struct bq_conn *c)
+{
+    c->peer_ended = true;
+    if (c->state == BQ_CONN_HANDLING)
+        c->proto->gone(c);
+    else if (c->state == BQ_CONN_LINGERING)
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+}
+
+/* A read that fills less than the room has emptied the socket: no second one. */
+static void read_input(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    for (int i = 0; i < BQ_READS_MAX && wants_read(c); i++) {
+        size_t room = BQ_INPUT_BYTES - bq_buf_size(&c->rest);
+        ssize_t n = c->transport.ops->read(&c->transport, s->input, room);
+        if (n == BQ_EOF)
+            input_ended(c);
+        else if (n < 0 && n != BQ_AGAIN)
+            bq_conn_lose(c);
+        if (n <= 0)
+            return;
+        take_input(c, bq_str_of(s->input, (size_t)n));
+        if ((size_t)n < room)
+            return;
+    }
+    c->unread = c->unread || c->state == BQ_CONN_CLOSING;
+}
+
+static void parse_rest(struct bq_conn *c)
+{
+    if (bq_buf_size(&c->rest) == 0 || !bq_conn_may_parse(c))
+        return;
+    bq_str in = bq_buf_str(&c->rest);
+    size_t before = in.n;
+    c->proto->input(c, &in);
+    if (bq_buf_size(&c->rest) == before) /* else dropped: the connection closes */
+        bq_buf_consume(&c->rest, before - in.n);
+    if (bq_buf_size(&c->rest) == 0)
+        bq_buf_pool_give(&c->serve->bufs, &c->rest);
+}
+
+/* Runs */
+
+static void begin_run(struct bq_conn *c)
+{
+    c->running = true;
+    c->batch = BQ_BATCH_MAX;
+}
+
+/* Takes the edges that follow from bytes alone. */
+static void move_on(struct bq_conn *c)
+{
+    if (takes_requests(c) && c->peer_ended && bq_buf_size(&c->rest) == 0) {
+        c->proto->drop(c);
+        bq_conn_finish(c, false);
+    }
+    if (c->state == BQ_CONN_CLOSING && bq_buf_size(&c->out) == 0) {
+        bool linger = c->unread && !c->peer_ended;
+        bq_conn_set_state(c, linger ? BQ_CONN_LINGERING : BQ_CONN_CLOSED);
+        if (linger)
+            c->transport.ops->shutdown(&c->transport);
+    }
+}
+
+/* The first of the deadlines that hold now, 0 if none does. A peer that receives
+ * an answer is not idle. */
+static uint64_t next_deadline(const struct bq_conn *c)
+{
+    uint64_t write = bq_buf_size(&c->out) ? c->write_deadline_ms : 0;
+    if (write == 0)
+        return c->deadline_ms;
+    if (c->deadline_ms == 0 || c->state == BQ_CONN_IDLE || write < c->deadline_ms)
+        return write;
+    return c->deadline_ms;
+}
+
+static int update_interest(struct bq_conn *c)
+{
+    uint32_t want = wants_read(c) ? BQ_READ : 0;
+    if (bq_buf_size(&c->out))
+        want |= BQ_WRITE;
+    return bq_loop_change(c->serve->loop, &c->transport.watch, want);
+}
+
+/* Prepares for the wait until the next run. A timer that is set too early is
+ * left alone: when it fires, on_timer sees what deadline there is. */
+static void settle(struct bq_conn *c)
+{
+    if (c->state < BQ_CONN_GONE && update_interest(c) != BQ_OK)
+        bq_conn_lose(c);
+    c->running = false;
+    if (c->state == BQ_CONN_CLOSED) {
+        destroy(c);
+        return;
+    }
+    if (c->state == BQ_CONN_IDLE)
+        c->proto->rest(c);
+    uint64_t deadline_ms = next_deadline(c);
+    if (deadline_ms)
+        bq_timer_set(bq_loop_wheel(c->serve->loop), &c->timer, deadline_ms);
+    if (bq_buf_size(&c->rest) && takes_requests(c) && !backed_up(c))
+        bq_conn_defer(c); /* the batch was too long */
+}
+
+static void end_run(struct bq_conn *c)
+{
+    do {
+        parse_rest(c);
+        flush(c);
+    } while (bq_buf_size(&c->rest) && bq_conn_may_parse(c));
+    move_on(c);
+    settle(c);
+}
+
+static void on_event(struct bq_watch *w, uint32_t events)
+{
+    struct bq_conn *c = BQ_CONTAINER(w, struct bq_conn, transport.watch);
+    begin_run(c);
+    if (events & BQ_WRITE)
+        flush(c);
+    if ((events & (BQ_READ | BQ_HANGUP)) && wants_read(c))
+        read_input(c); /* a peer that hung up may have sent something before */
+    else if (events & BQ_HANGUP)
+        bq_conn_lose(c);
+    end_run(c);
+}
+
+static void expire(struct bq_conn *c)
+{
+    if (c->state == BQ_CONN_HEAD || c->state == BQ_CONN_BODY)
+        c->proto->refuse(c, 408, "Request Timeout");
+    else
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+}
+
+static void on_timer(struct bq_timer *t)
+{
+    struct bq_conn *c = BQ_CONTAINER(t, struct bq_conn, timer);
+    uint64_t deadline_ms = next_deadline(c);
+    begin_run(c);
+    if (deadline_ms && deadline_ms <= bq_serve_now_ms(c->serve)) {
+        if (bq_buf_size(&c->out) && deadline_ms == c->write_deadline_ms)
+            bq_conn_lose(c);
+        else
+            expire(c);
+    }
+    end_run(c);
+}
+
+void bq_conn_continue(struct bq_conn *c)
+{
+    begin_run(c);
+    end_run(c);
+}
+
+void bq_conn_defer(struct bq_conn *c)
+{
+    if (!c->running && !c->dirty.next)
+        bq_list_push(&c->serve->dirty, &c->dirty);
+}
+
+void bq_conn_drain(struct bq_conn *c)
+{
+    if (c->state != BQ_CONN_IDLE)
+        return;
+    begin_run(c);
+    if (wants_read(c))
+        read_input(c);
+    if (c->state == BQ_CONN_IDLE && bq_buf_size(&c->rest) == 0) {
+        uint64_t grace_ms = bq_serve_now_ms(c->serve) + BQ_GRACE_MS;
+        if (c->requests)
+            bq_conn_finish(c, bq_buf_size(&c->out) > 0);
+        else if (c->deadline_ms == 0 || grace_ms < c->deadline_ms)
+            c->deadline_ms = grace_ms;
+    }
+    end_run(c);
+}
+
+void bq_conn_abort(struct bq_conn *c)
+{
+    c->running = true;
+    bq_conn_lose(c);
+    destroy(c);
+}

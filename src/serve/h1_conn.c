@@ -1,0 +1,411 @@
+/*
+ * h1_conn.c: drives the HTTP/1 codec for a connection, and is the sink of its
+ * exchanges.
+ *
+ * The surprising part is respond: a handler may call it from within request()
+ * or at any later time, so it only appends and changes the state; what
+ * follows happens in the run that is under way, or in one that it asks for.
+ */
+#include "serve/h1_conn.h"
+
+#include "base/mem.h"
+#include "base/rc.h"
+#include "serve/worker.h"
+
+#include <time.h>
+
+/* A body is collected as it arrives; what is announced is believed up to here. */
+#define BODY_BYTES_BELIEVED 65536
+
+/* All pieces of a body together may take as long as so many body_ms_max, and a
+ * millisecond for each byte: a peer that drips bytes ends some day. */
+#define BODY_PATIENCE 10
+
+static const struct bq_sink sink;
+
+/* Works */
+
+static struct bq_h1_work *new_work(struct bq_serve *s)
+{
+    struct bq_h1_work *w = bq_alloc(sizeof *w);
+    if (!w)
+        return NULL;
+    w->parser = bq_h1_parser_new(&s->config.limits.h1);
+    w->body = BQ_BUF_INIT;
+    bq_exchange_init(&w->exchange, &sink, NULL);
+    if (!w->parser) {
+        bq_h1_work_free(w);
+        return NULL;
+    }
+    return w;
+}
+
+void bq_h1_work_free(struct bq_h1_work *w)
+{
+    if (w->parser)
+        bq_h1_parser_free(w->parser);
+    bq_buf_release(&w->body);
+    bq_exchange_release(&w->exchange);
+    bq_free(w);
+}
+
+/* Ready for a request. */
+static void prepare(struct bq_h1_work *w)
+{
+    w->body_bytes = w->body_bytes_max = 0;
+    w->judged_us = 0;
+    w->fed = w->known = w->wants_body = false;
+    bq_h1_parser_reset(w->parser, &w->exchange);
+}
+
+/* Forgets a request and all that it needed. */
+static void clear(struct bq_h1_work *w)
+{
+    bq_exchange_reset(&w->exchange);
+    if (w->body.cap > BQ_SPARE_BUF_BYTES)
+        bq_buf_release(&w->body);
+    bq_buf_reset(&w->body);
+}
+
+static bool lend(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    struct bq_h1_work *w = (struct bq_h1_work *)bq_pool_take(&s->spare_works);
+    if (!w && !(w = new_work(s)))
+        return false;
+    w->exchange.conn = c;
+    prepare(w);
+    c->work = w;
+    s->counts.busy++;
+    return true;
+}
+
+static void give_back(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    struct bq_h1_work *w = c->work;
+    clear(w);
+    c->work = NULL;
+    s->counts.busy--;
+    if (!bq_pool_give(&s->spare_works, &w->spare))
+        bq_h1_work_free(w);
+}
+
+static void drop(struct bq_conn *c)
+{
+    if (!c->work)
+        return;
+    const struct bq_handler *handler = &c->serve->handler;
+    if (c->work->known)
+        handler->abandon(handler->self, &c->work->exchange);
+    give_back(c);
+}
+
+static void rest(struct bq_conn *c)
+{
+    if (c->work && !c->work->fed)
+        give_back(c);
+}
+
+/* The access log */
+
+static uint64_t clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static bq_str field_value(const struct bq_request *r, bq_str name)
+{
+    const struct bq_field *f = bq_request_find(r, name);
+    return f ? f->value : BQ_STR("");
+}
+
+/* The request whose head was read, as far as to its end; else NULL. */
+static const struct bq_request *request_of(const struct bq_conn *c)
+{
+    const struct bq_request *r = c->work ? &c->work->exchange.request : NULL;
+    return r && r->method_name.n ? r : NULL;
+}
+
+static void record(struct bq_conn *c, int status, uint64_t body_bytes)
+{
+    const struct bq_serve_config *config = &c->serve->config;
+    if (!config->access)
+        return;
+    struct bq_access_record r = {
+        .peer = &c->peer,
+        .method = BQ_STR(""),
+        .target = BQ_STR(""),
+        .referer = BQ_STR(""),
+        .user_agent = BQ_STR(""),
+        .version_minor = 1,
+        .status = status,
+        .body_bytes = body_bytes,
+    };
+    const struct bq_request *request = request_of(c);
+    if (request) {
+        r.method = request->method_name;
+        r.target = request->target;
+        r.referer = field_value(request, BQ_STR("referer"));
+        r.user_agent = field_value(request, BQ_STR("user-agent"));
+        r.version_minor = request->version_minor;
+    }
+    if (request && c->work->judged_us)
+        r.duration_us = clock_us() - c->work->judged_us;
+    config->access(config->access_arg, &r);
+}
+
+/* Answers */
+
+static struct bq_h1_reply reply_to(struct bq_conn *c, bool close)
+{
+    const struct bq_request *r = request_of(c);
+    return (struct bq_h1_reply){
+        .head_only = r && r->method == BQ_HEAD,
+        .close = close,
+        .version_minor = r ? r->version_minor : 1,
+        .date = bq_serve_date(c->serve),
+    };
+}
+
+/* What follows the head of a response. */
+static uint64_t body_bytes(bq_str response)
+{
+    const char *end = memmem(response.p, response.n, "\r\n\r\n", 4);
+    return end ? (uint64_t)(response.p + response.n - (end + 4)) : 0;
+}
+
+static bool write_error(struct bq_conn *c, int status, const char *reason)
+{
+    struct bq_h1_reply how = reply_to(c, true);
+    struct bq_buf *out = bq_conn_out(c);
+    size_t before = bq_buf_size(out);
+    out->failed = false;
+    if (bq_h1_write_error(out, status, reason, &how) != BQ_OK)
+        return false;
+    c->serve->counts.refused++;
+    bq_str written = bq_buf_str(out);
+    record(c, status, body_bytes(bq_str_of(written.p + before, written.n - before)));
+    return true;
+}
+
+static void refuse(struct bq_conn *c, int status, const char *reason)
+{
+    bool written = write_error(c, status, reason);
+    drop(c);
+    if (written)
+        bq_conn_finish(c, true);
+    else
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+}
+
+static void refuse_for_memory(struct bq_conn *c)
+{
+    refuse(c, 503, "Service Unavailable");
+}
+
+static bool has_body(const struct bq_h1_reply *how, int status)
+{
+    return !how->head_only && status != 204 && status != 205 && status != 304;
+}
+
+/* Appends the answer, or a 503 where memory is short for it. False: not even that. */
+static bool write_answer(struct bq_conn *c, const struct bq_response *r)
+{
+    struct bq_h1_reply how = reply_to(c, c->last);
+    if (bq_h1_write_response(bq_conn_out(c), r, &how) == BQ_OK) {
+        record(c, r->status, has_body(&how, r->status) ? r->body.n : 0);
+        return true;
+    }
+    c->last = true;
+    return write_error(c, 503, "Service Unavailable");
+}
+
+/* Whether the client does not know yet that this answer is the last: it may be
+ * sending its next request. */
+static bool surprises_client(const struct bq_conn *c)
+{
+    return c->work->exchange.request.keep_alive;
+}
+
+static void answer(struct bq_conn *c, const struct bq_response *response)
+{
+    c->last = c->last || c->serve->draining;
+    bool written = write_answer(c, response);
+    bool unread = c->last && surprises_client(c);
+    clear(c->work);
+    if (written && !c->last) {
+        prepare(c->work);
+        bq_conn_set_state(c, BQ_CONN_IDLE);
+        return;
+    }
+    c->work->known = false;
+    give_back(c);
+    if (written)
+        bq_conn_finish(c, unread);
+    else
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+}
+
+static void respond(struct bq_exchange *ex, const struct bq_response *response)
+{
+    struct bq_conn *c = ex->conn;
+    assert(ex == &c->work->exchange);
+    if (c->state == BQ_CONN_GONE) {
+        record(c, response->status, 0);
+        give_back(c);
+        bq_conn_set_state(c, BQ_CONN_CLOSED);
+    } else {
+        assert(c->state == BQ_CONN_HANDLING);
+        answer(c, response);
+    }
+    bq_conn_defer(c);
+}
+
+static size_t peer(const struct bq_exchange *ex, char out[static 64])
+{
+    const struct bq_conn *c = ex->conn;
+    return bq_peer_text(&c->peer, out);
+}
+
+static const struct bq_sink sink = {.respond = respond, .peer = peer};
+
+/* Requests */
+
+static void request_complete(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    struct bq_exchange *ex = &c->work->exchange;
+    uint32_t requests_max = s->config.limits.requests_max;
+    ex->body = bq_buf_str(&c->work->body);
+    s->counts.requests++;
+    c->requests++;
+    c->batch--;
+    if (!ex->request.keep_alive || (requests_max && c->requests >= requests_max))
+        c->last = true;
+    bq_conn_set_state(c, BQ_CONN_HANDLING);
+    s->handler.request(s->handler.self, ex);
+}
+
+/* Expect: 100-continue (RFC 9110, section 10.1.1), where none of the body has
+ * come yet. A client whose body is not wanted may send it or not: the answer to
+ * that is the connection's last. */
+static void meet_expectation(struct bq_conn *c)
+{
+    if (!c->work->wants_body) {
+        c->last = c->unread = true;
+        request_complete(c);
+    } else if (bq_h1_write_continue(bq_conn_out(c)) != BQ_OK) {
+        refuse_for_memory(c);
+    }
+}
+
+static void body_begins(struct bq_conn *c, const struct bq_h1_framing *framing, bool arriving)
+{
+    struct bq_h1_work *w = c->work;
+    uint64_t n = framing->chunked ? 0 : framing->content_length;
+    size_t believed = n < BODY_BYTES_BELIEVED ? (size_t)n : BODY_BYTES_BELIEVED;
+    if (n > w->body_bytes_max)
+        refuse(c, 413, "Content Too Large");
+    else if (w->wants_body && bq_buf_reserve(&w->body, believed) != BQ_OK)
+        refuse_for_memory(c);
+    else if (w->exchange.request.expect_continue && !arriving)
+        meet_expectation(c);
+}
+
+static void head_complete(struct bq_conn *c, bool arriving)
+{
+    struct bq_serve *s = c->serve;
+    struct bq_h1_work *w = c->work;
+    if (s->config.access)
+        w->judged_us = clock_us();
+    struct bq_verdict verdict = s->handler.head(s->handler.self, &w->exchange);
+    w->known = true;
+    w->body_bytes_max = verdict.body_bytes_max;
+    w->wants_body = verdict.wants_body;
+    w->body_began_ms = bq_serve_now_ms(s);
+    bq_conn_set_state(c, BQ_CONN_BODY);
+    struct bq_h1_framing framing = bq_h1_parser_framing(w->parser);
+    if (framing.has_body)
+        body_begins(c, &framing, arriving);
+}
+
+static void body_arrived(struct bq_conn *c, bq_str chunk)
+{
+    struct bq_h1_work *w = c->work;
+    uint64_t body_ms_max = c->serve->config.limits.body_ms_max;
+    w->body_bytes += chunk.n;
+    if (w->body_bytes > w->body_bytes_max) {
+        refuse(c, 413, "Content Too Large");
+        return;
+    }
+    if (w->wants_body && bq_buf_append(&w->body, chunk) != BQ_OK) {
+        refuse_for_memory(c);
+        return;
+    }
+    if (body_ms_max == 0)
+        return;
+    uint64_t patience_ms = w->body_began_ms + BODY_PATIENCE * body_ms_max + w->body_bytes;
+    uint64_t deadline_ms = bq_serve_now_ms(c->serve) + body_ms_max;
+    c->deadline_ms = deadline_ms < patience_ms ? deadline_ms : patience_ms;
+}
+
+/* Gives the parser more. False: it wants input that is not there. */
+static bool step(struct bq_conn *c, bq_str *in)
+{
+    struct bq_h1_work *w = c->work;
+    enum bq_h1_event event = bq_h1_parser_feed(w->parser, in);
+    w->fed = true;
+    if (c->state == BQ_CONN_IDLE && (event != BQ_H1_MORE || bq_h1_parser_started(w->parser)))
+        bq_conn_set_state(c, BQ_CONN_HEAD);
+    switch (event) {
+    case BQ_H1_MORE:
+        return false;
+    case BQ_H1_HEAD:
+        head_complete(c, in->n > 0);
+        return true;
+    case BQ_H1_BODY:
+        body_arrived(c, bq_h1_parser_chunk(w->parser));
+        return true;
+    case BQ_H1_DONE:
+        request_complete(c);
+        return true;
+    case BQ_H1_REFUSED:
+        refuse(c, bq_h1_parser_status(w->parser), bq_h1_parser_reason(w->parser));
+        return true;
+    }
+    return false;
+}
+
+/* After a head the parser goes on without input: the request may be complete. */
+static void input(struct bq_conn *c, bq_str *in)
+{
+    while (bq_conn_may_parse(c) && (in->n || c->state == BQ_CONN_BODY)) {
+        if (!c->work && !lend(c)) {
+            refuse_for_memory(c);
+            return;
+        }
+        if (!step(c, in))
+            return;
+    }
+}
+
+static void gone(struct bq_conn *c)
+{
+    const struct bq_handler *handler = &c->serve->handler;
+    struct bq_exchange *ex = &c->work->exchange;
+    if (ex->gone)
+        return;
+    ex->gone = true;
+    handler->gone(handler->self, ex);
+}
+
+const struct bq_proto bq_h1_proto = {
+    .input = input,
+    .refuse = refuse,
+    .gone = gone,
+    .drop = drop,
+    .rest = rest,
+};

@@ -1,0 +1,34 @@
+/*
+ * proto.h: what a connection asks of the protocol that it speaks.
+ *
+ * A protocol turns input into exchanges and answers into output; the
+ * connection (conn.c) moves bytes, keeps time and closes. HTTP/1 (h1_conn.c) is
+ * the first.
+ */
+#ifndef BQ_SERVE_PROTO_H
+#define BQ_SERVE_PROTO_H
+
+#include "base/str.h"
+
+struct bq_conn;
+
+struct bq_proto {
+    /* Takes input from the front of *in until it is used up or
+     * bq_conn_may_parse says stop; may answer and change the state. */
+    void (*input)(struct bq_conn *c, bq_str *in);
+    /* Answers a request in progress (or none) with an error; the state is
+     * CLOSING afterwards, CLOSED if there is no memory even for that. */
+    void (*refuse)(struct bq_conn *c, int status, const char *reason);
+    /* The peer sends nothing more, or has left: who works for it hears so, once. */
+    void (*gone)(struct bq_conn *c);
+    /* Lets go of the request in progress; a handler that knows it and has not
+     * answered hears abandon. */
+    void (*drop)(struct bq_conn *c);
+    /* Between two requests: gives back what an idle connection need not hold. */
+    void (*rest)(struct bq_conn *c);
+};
+
+/* The protocol of a new connection. */
+const struct bq_proto *bq_proto_choose(const struct bq_conn *c);
+
+#endif

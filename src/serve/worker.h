@@ -1,0 +1,61 @@
+/*
+ * worker.h: what one worker's bq_serve owns; seen by this room's files only.
+ *
+ * Everything here belongs to the worker's thread. A connection reaches it
+ * through its one pointer bq_conn.serve, and nothing that a connection borrows
+ * points here, so that a connection can change its worker.
+ */
+#ifndef BQ_SERVE_WORKER_H
+#define BQ_SERVE_WORKER_H
+
+#include "base/list.h"
+#include "http/h1_write.h"
+#include "net/transport.h"
+#include "serve/pool.h"
+#include "serve/serve.h"
+
+#define BQ_INPUT_BYTES ((size_t)64 * 1024)
+
+struct bq_listener;
+
+struct bq_serve {
+    struct bq_loop *loop;
+    struct bq_serve_config config;
+    struct bq_handler handler;
+    struct bq_serve_counts counts;
+
+    struct bq_list conns; /* all that are open */
+    struct bq_list dirty; /* those that the after hook goes on with */
+
+    struct bq_listener *listeners;
+    void (*carry)(struct bq_transport *t, int fd); /* makes an accepted socket a transport */
+    bool paused;                                   /* no listener is in the loop */
+    bool freed;                                    /* a connection has ended since */
+    bool warned;                                   /* of this streak of pauses */
+    uint64_t warned_ms;
+    struct bq_timer retry; /* ends a pause for want of descriptors */
+
+    bool draining;
+    void (*drained)(void *arg); /* NULL once called */
+    void *drained_arg;
+    struct bq_timer sweep; /* due at once when draining begins */
+
+    struct bq_pool spare_conns;
+    struct bq_pool spare_works; /* struct bq_h1_work */
+    struct bq_buf_pool bufs;
+
+    time_t date_s; /* what date says */
+    char date[BQ_DATE_BYTES];
+
+    char input[BQ_INPUT_BYTES]; /* one read's bytes, of whichever connection runs */
+};
+
+static inline uint64_t bq_serve_now_ms(const struct bq_serve *s)
+{
+    return bq_loop_now_ms(s->loop);
+}
+
+/* The Date field's value, formatted once a second. */
+const char *bq_serve_date(struct bq_serve *s);
+
+#endif
