@@ -23,7 +23,8 @@ int bq_percent_encode(struct bq_buf *out, bq_str s);
 bool bq_query_next(bq_str *rest, bq_str *name, bq_str *value);
 
 /* The next cookie of a Cookie field's value: pairs split at ";", trimmed,
- * surrounding quotes of a value dropped; a piece without "=" is skipped. */
+ * surrounding quotes of a value dropped; a piece without "=" or without a name is
+ * skipped. */
 bool bq_cookie_next(bq_str *rest, bq_str *name, bq_str *value);
 
 enum bq_same_site { BQ_SAME_SITE_UNSET, BQ_SAME_SITE_LAX, BQ_SAME_SITE_STRICT, BQ_SAME_SITE_NONE };
@@ -41,7 +42,9 @@ struct bq_set_cookie {
 /* Appends the field's value. Fails: BQ_INVALID and *why names what is wrong: a
  * name that is no token, a value with a byte outside cookie-octet, a path or
  * domain with ";" or a control character, SameSite=None or Partitioned without
- * Secure, a "__Host-" or "__Secure-" name without what it promises; BQ_MEMORY. */
+ * Secure, a "__Host-" or "__Secure-" name (letters folded) without what it promises,
+ * what browsers drop (name and value above 4096 bytes together, an attribute above
+ * 1024), an expiry outside the years 1601 … 9999; BQ_MEMORY. out is as before. */
 int bq_set_cookie_write(struct bq_buf *out, const struct bq_set_cookie *c, const char **why);
 
 #endif

@@ -1,0 +1,118 @@
+/*
+ * h1_line.c: the request line and the registry of methods.
+ *
+ * Runs as soon as the line is complete, before the fields have come, so that an
+ * HTTP/0.9 request or another protocol is refused at once.
+ */
+#include "http/h1_line.h"
+
+#include "base/rc.h"
+#include "http/chars.h"
+
+static const bq_str routed[] = {
+    [BQ_GET] = {"GET", 3},         [BQ_HEAD] = {"HEAD", 4},   [BQ_POST] = {"POST", 4},
+    [BQ_PUT] = {"PUT", 3},         [BQ_PATCH] = {"PATCH", 5}, [BQ_DELETE] = {"DELETE", 6},
+    [BQ_OPTIONS] = {"OPTIONS", 7},
+};
+
+/* The IANA registry without the above, and without "*" and "PRI", which it reserves
+ * so that nobody uses them. */
+static const char *const registered[] = {
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "CONNECT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "TRACE",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+};
+
+int bq_method_find(bq_str name, enum bq_method *out)
+{
+    for (size_t i = 0; i < sizeof routed / sizeof *routed; i++)
+        if (bq_str_eq(name, routed[i])) {
+            *out = (enum bq_method)i;
+            return BQ_OK;
+        }
+    for (size_t i = 0; i < sizeof registered / sizeof *registered; i++)
+        if (bq_str_eq(name, bq_str_cstr(registered[i]))) {
+            *out = BQ_METHOD_OTHER;
+            return BQ_OK;
+        }
+    return BQ_NOT_FOUND;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static struct bq_refusal read_version(bq_str v, uint8_t *minor)
+{
+    if (v.n != 8 || memcmp(v.p, "HTTP/", 5) != 0 || !is_digit(v.p[5]) || v.p[6] != '.' ||
+        !is_digit(v.p[7]))
+        return bq_refuse(400, "malformed request line");
+    if (v.p[5] == '0')
+        return bq_refuse(400, "HTTP/0.9 is not supported");
+    if (v.p[5] != '1' || v.p[7] > '1')
+        return bq_refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
+    *minor = (uint8_t)(v.p[7] - '0');
+    return BQ_ACCEPTED;
+}
+
+static bool has_obs_text(bq_str s)
+{
+    unsigned char all = 0;
+    for (size_t i = 0; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return all & 0x80;
+}
+
+struct bq_refusal bq_h1_line_read(bq_str line, struct bq_h1_line *out)
+{
+    size_t first = bq_str_find(line, ' ', 0);
+    size_t second = bq_str_find(line, ' ', first + 1);
+    bq_str method = bq_str_of(line.p, first);
+    if (second >= line.n || second == first + 1 || !first || !bq_chars_all(method, BQ_CHAR_TOKEN))
+        return bq_refuse(400, "malformed request line");
+
+    bq_str target = bq_str_of(line.p + first + 1, second - first - 1);
+    if (!bq_chars_all(target, BQ_CHAR_TARGET))
+        return bq_refuse(400, "malformed request target");
+    struct bq_refusal refusal =
+        read_version(bq_str_of(line.p + second + 1, line.n - second - 1), &out->version_minor);
+    if (refusal.status)
+        return refusal;
+    if (bq_method_find(method, &out->method) != BQ_OK || bq_str_eq(method, BQ_STR("CONNECT")))
+        return bq_refuse(501, "method not implemented");
+
+    out->method_n = (uint32_t)method.n;
+    out->target_n = (uint32_t)target.n;
+    out->foreign = out->method == BQ_METHOD_OTHER || has_obs_text(target);
+    return BQ_ACCEPTED;
+}
