@@ -1,0 +1,35 @@
+/*
+ * command_line.h: what the words behind "barq-server" ask for.
+ *
+ *   barq-server [serve] app.lua [options]
+ *   barq-server routes|check app.lua [options]
+ *   barq-server --help | --version
+ */
+#ifndef BQ_COMMAND_LINE_H
+#define BQ_COMMAND_LINE_H
+
+#include "config.h"
+
+#include <stdio.h>
+
+enum bq_command {
+    BQ_COMMAND_SERVE,
+    BQ_COMMAND_ROUTES,
+    BQ_COMMAND_CHECK,
+    BQ_COMMAND_HELP,
+    BQ_COMMAND_VERSION,
+};
+
+struct bq_command_line {
+    enum bq_command command;
+    const char *app_path; /* points into argv; NULL for help and version */
+};
+
+/* Options go into c. Fails: BQ_INVALID, BQ_MEMORY, and a sentence in error. */
+int bq_command_line_parse(struct bq_command_line *line, struct bq_config *c, int argc,
+                          char *const *argv, struct bq_config_error *error);
+
+void bq_command_line_print_usage(FILE *out);
+void bq_command_line_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,283 @@
+/*
+ * config.c: the options' values, from four origins.
+ */
+#include "config.h"
+
+#include "base/log.h"
+#include "base/rc.h"
+#include "option.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define NAME_BYTES_MAX 64
+
+__attribute__((format(printf, 2, 3))) static void complain(struct bq_config_error *error,
+                                                           const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(error->text, sizeof error->text, format, ap);
+    va_end(ap);
+}
+
+static int refuse_value(const struct bq_option *o, bq_str value, const char *place,
+                        struct bq_config_error *error)
+{
+    char right[BQ_OPTION_TEXT_MAX];
+    int shown = value.n > 80 ? 80 : (int)value.n;
+    bq_option_describe(o, right);
+    complain(error, "%s: option \"%s\" cannot be \"%.*s\": give %s", place, o->name, shown, value.p,
+             right);
+    return BQ_INVALID;
+}
+
+static int refuse_name(enum bq_origin origin, bq_str name, const char *place,
+                       struct bq_config_error *error)
+{
+    char hint[BQ_OPTION_TEXT_MAX];
+    int shown = name.n > 80 ? 80 : (int)name.n;
+    bq_option_suggest(origin, name, hint);
+    if (origin == BQ_ORIGIN_COMMAND_LINE)
+        complain(error, "unknown option \"%.80s\": %s", place, hint);
+    else
+        complain(error, "%s: unknown option \"%.*s\": %s", place, shown, name.p, hint);
+    return BQ_INVALID;
+}
+
+static void *field_of(struct bq_config *c, const struct bq_option *o)
+{
+    return (char *)c + o->offset;
+}
+
+static int keep_text(struct bq_config *c, bq_str text, bq_str *out, struct bq_config_error *error)
+{
+    bq_str copy = bq_arena_dup(&c->arena, text);
+    if (!copy.p) {
+        complain(error, "out of memory");
+        return BQ_MEMORY;
+    }
+    *out = copy;
+    return BQ_OK;
+}
+
+static int keep_item(struct bq_config *c, const struct bq_option *o, bool first, bq_str text,
+                     const char *place, struct bq_config_error *error)
+{
+    struct bq_list_value *list = field_of(c, o);
+    if (first)
+        list->count = 0;
+    if (list->count == BQ_LISTEN_MAX) {
+        complain(error, "%s: option \"%s\" takes %d values at most", place, o->name, BQ_LISTEN_MAX);
+        return BQ_INVALID;
+    }
+    int rc = keep_text(c, text, &list->items[list->count], error);
+    list->count += rc == BQ_OK;
+    return rc;
+}
+
+static int set_option(struct bq_config *c, enum bq_origin origin, const struct bq_option *o,
+                      bq_str text, const char *place, struct bq_config_error *error)
+{
+    struct bq_option_value value;
+    unsigned char *from = &c->origins[o - bq_options];
+    int rc = BQ_OK;
+    if (!bq_option_read(o, text, &value))
+        return refuse_value(o, text, place, error);
+    if (origin < *from)
+        return BQ_OK;
+    if (o->type == BQ_OPTION_LIST)
+        rc = keep_item(c, o, origin > *from, value.text, place, error);
+    else if (o->type == BQ_OPTION_STRING)
+        rc = keep_text(c, value.text, field_of(c, o), error);
+    else
+        *(uint64_t *)field_of(c, o) = value.number;
+    if (rc == BQ_OK)
+        *from = (unsigned char)origin;
+    return rc;
+}
+
+void bq_config_init(struct bq_config *c)
+{
+    struct bq_config_error error;
+    *c = (struct bq_config){0};
+    bq_arena_init(&c->arena, NULL, 0);
+    for (const struct bq_option *o = bq_options; o < bq_options + bq_option_count; o++) {
+        if (!o->preset)
+            continue;
+        int rc = set_option(c, BQ_ORIGIN_DEFAULT, o, bq_str_cstr(o->preset), "default", &error);
+        assert(rc == BQ_OK && "a default is within its own bounds");
+        (void)rc;
+    }
+}
+
+void bq_config_release(struct bq_config *c)
+{
+    bq_arena_release(&c->arena);
+}
+
+int bq_config_set(struct bq_config *c, enum bq_origin origin, bq_str name, bq_str value,
+                  const char *place, struct bq_config_error *error)
+{
+    const struct bq_option *o = bq_option_find(name);
+    if (!o)
+        return refuse_name(origin, name, place, error);
+    return set_option(c, origin, o, value, place, error);
+}
+
+/* Environment. */
+
+static int set_from_variable(struct bq_config *c, const struct bq_option *o, bq_str value,
+                             const char *place, struct bq_config_error *error)
+{
+    bq_str item;
+    int rc = BQ_OK;
+    if (o->type != BQ_OPTION_LIST)
+        return set_option(c, BQ_ORIGIN_ENVIRONMENT, o, value, place, error);
+    while (rc == BQ_OK && bq_str_next_token(&value, &item))
+        rc = set_option(c, BQ_ORIGIN_ENVIRONMENT, o, item, place, error);
+    return rc;
+}
+
+static void warn_of_variable(const char *place, bq_str name)
+{
+    char hint[BQ_OPTION_TEXT_MAX];
+    if (bq_str_eq(name, BQ_STR("fault"))) /* for tests, see base/fault.h */
+        return;
+    bq_option_suggest(BQ_ORIGIN_ENVIRONMENT, name, hint);
+    bq_warn("unknown variable \"%s\" in the environment: %s", place, hint);
+}
+
+static int read_variable(struct bq_config *c, const char *text, struct bq_config_error *error)
+{
+    static const char prefix[] = "BARQ_";
+    char place[NAME_BYTES_MAX], name[NAME_BYTES_MAX];
+    size_t n = strcspn(text, "="), skip = sizeof prefix - 1;
+    if (strncmp(text, prefix, skip) != 0 || text[n] == 0 || text[n + 1] == 0 || n >= sizeof place)
+        return BQ_OK;
+    snprintf(place, sizeof place, "%.*s", (int)n, text);
+    for (size_t i = skip; i <= n; i++)
+        name[i - skip] = (char)tolower((unsigned char)place[i]);
+    const struct bq_option *o = bq_option_find(bq_str_cstr(name));
+    if (o)
+        return set_from_variable(c, o, bq_str_cstr(text + n + 1), place, error);
+    warn_of_variable(place, bq_str_cstr(name));
+    return BQ_OK;
+}
+
+int bq_config_read_environment(struct bq_config *c, char *const *environment,
+                               struct bq_config_error *error)
+{
+    int rc = BQ_OK;
+    for (; rc == BQ_OK && *environment; environment++)
+        rc = read_variable(c, *environment, error);
+    return rc;
+}
+
+/* Command line. */
+
+/* The option that "--body-max" names; underscores are not its spelling. */
+static const struct bq_option *find_argument(bq_str name, char copy[NAME_BYTES_MAX])
+{
+    size_t n = name.n < NAME_BYTES_MAX ? name.n : NAME_BYTES_MAX - 1;
+    for (size_t i = 0; i < n; i++)
+        copy[i] = name.p[i] == '-' ? '_' : name.p[i];
+    copy[n] = 0;
+    if (memchr(name.p, '_', name.n))
+        return NULL;
+    return bq_option_find(bq_str_of(copy, n));
+}
+
+/* The value behind "=" or the next argument. An option that can stand alone takes the next
+ * argument only if that is a value of it, so that "--dev app.lua" is what it seems. */
+static const char *value_of(const struct bq_option *o, const char *equals, const char *next,
+                            bool *took_next)
+{
+    struct bq_option_value ignored;
+    *took_next = false;
+    if (*equals)
+        return equals + 1;
+    if (o->implied && !(next && bq_option_read(o, bq_str_cstr(next), &ignored)))
+        return o->implied;
+    *took_next = next;
+    return next;
+}
+
+int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, int *at,
+                            struct bq_config_error *error)
+{
+    const char *argument = argv[*at];
+    assert(strncmp(argument, "--", 2) == 0);
+    char name[NAME_BYTES_MAX], place[NAME_BYTES_MAX];
+    size_t n = strcspn(argument + 2, "=");
+    bool took_next;
+    const struct bq_option *o = find_argument(bq_str_of(argument + 2, n), name);
+    snprintf(place, sizeof place, "%.*s", (int)(n < 60 ? n + 2 : 62), argument);
+    if (!o)
+        return refuse_name(BQ_ORIGIN_COMMAND_LINE, bq_str_cstr(name), place, error);
+    const char *value =
+        value_of(o, argument + 2 + n, *at + 1 < argc ? argv[*at + 1] : NULL, &took_next);
+    if (!value) {
+        char right[BQ_OPTION_TEXT_MAX];
+        bq_option_describe(o, right);
+        complain(error, "%s: the value is missing: give %s", place, right);
+        return BQ_INVALID;
+    }
+    *at += 1 + took_next;
+    return set_option(c, BQ_ORIGIN_COMMAND_LINE, o, bq_str_cstr(value), place, error);
+}
+
+/* What the rooms want to know. */
+
+enum bq_origin bq_config_origin(const struct bq_config *c, const char *name)
+{
+    const struct bq_option *o = bq_option_find(bq_str_cstr(name));
+    assert(o);
+    return (enum bq_origin)c->origins[o - bq_options];
+}
+
+bool bq_config_uses_listen(const struct bq_config *c)
+{
+    enum bq_origin listen = bq_config_origin(c, "listen");
+    return c->listen.count > 0 && listen >= bq_config_origin(c, "host") &&
+           listen >= bq_config_origin(c, "port");
+}
+
+unsigned bq_config_worker_count(const struct bq_config *c)
+{
+    cpu_set_t set;
+    if (c->workers)
+        return (unsigned)c->workers;
+    /* It fails where the kernel knows more processors than the set has bits. */
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return CPU_SETSIZE;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+struct bq_app_options bq_config_app_options(const struct bq_config *c)
+{
+    return (struct bq_app_options){
+        .body_bytes_max = c->body_bytes_max,
+        .redirect_slashes = c->redirect_slashes,
+        .dev = c->dev,
+        .lua_bytes_max = c->lua_bytes_max,
+    };
+}
+
+struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c)
+{
+    return (struct bq_serve_limits){
+        .h1 = {.line_bytes_max = (uint32_t)c->line_bytes_max,
+               .head_bytes_max = (uint32_t)c->head_bytes_max,
+               .fields_max = (uint32_t)c->fields_max},
+        .head_ms_max = (uint32_t)c->head_ms_max,
+        .body_ms_max = (uint32_t)c->body_ms_max,
+        .idle_ms_max = (uint32_t)c->idle_ms_max,
+        .write_ms_max = (uint32_t)c->write_ms_max,
+        .requests_max = (uint32_t)c->requests_max,
+        .connections_max = (uint32_t)c->connections_max,
+    };
+}
