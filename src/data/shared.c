@@ -68,7 +68,7 @@ void bq_stores_free(struct bq_stores *s)
 
 static struct bq_store *new_store(const struct bq_stores *all, bq_str name, size_t bytes_max)
 {
-    size_t own_bytes = sizeof(struct bq_store) + name.n;
+    size_t own_bytes = sizeof(struct bq_store) + name.n + 1;
     struct bq_store *s = bq_alloc_zero(own_bytes);
     if (!s)
         return NULL;
@@ -323,7 +323,7 @@ static void count_stripe(struct bq_stripe *stripe, struct bq_store_counts *count
 struct bq_store_counts bq_store_counts(struct bq_store *s)
 {
     struct bq_store_counts counts = {.bytes_max = s->bytes_max};
-    counts.bytes = bq_stripe_cost(sizeof *s + s->name_n);
+    counts.bytes = bq_stripe_cost(sizeof *s + s->name_n + 1);
     for (size_t i = 0; i < BQ_STORE_STRIPES; i++) {
         pthread_mutex_lock(&s->stripes[i].lock);
         count_stripe(&s->stripes[i], &counts);

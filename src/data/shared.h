@@ -50,6 +50,7 @@ uint64_t bq_store_now_ms(void);
 /* Stores opened from now on measure expiry with this clock, for tests. */
 void bq_stores_set_clock(struct bq_stores *s, uint64_t (*now_ms)(void));
 
+/* A NUL follows it. */
 bq_str bq_store_name(const struct bq_store *s);
 
 /* Key and value of one entry have this many bytes together at most. */

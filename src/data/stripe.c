@@ -12,11 +12,15 @@
 #define MAPPED_BYTES    ((size_t)128 << 10) /* from here on malloc asks the kernel, in pages */
 #define SWEEP_BUCKETS   2                   /* looked through for expired entries by each write */
 
+static size_t header_bytes(size_t n)
+{
+    return n < MAPPED_BYTES ? 8 : 16;
+}
+
 size_t bq_stripe_cost(size_t n)
 {
     size_t unit = n < MAPPED_BYTES ? 16 : PAGE_BYTES;
-    size_t header = n < MAPPED_BYTES ? 8 : 16;
-    return (n + header + unit - 1) & ~(unit - 1);
+    return (n + header_bytes(n) + unit - 1) & ~(unit - 1);
 }
 
 static size_t entry_cost(size_t key_n, size_t value_n)
@@ -232,6 +236,19 @@ static void insert(struct bq_stripe *s, struct bq_entry *e, bq_str value, uint64
     write_value(s, e, value, expires_ms);
 }
 
+/* An entry takes all that it costs: a later value of the same cost is written in place. */
+static struct bq_entry *new_entry(bq_str key, uint64_t hash, size_t value_n)
+{
+    size_t n = sizeof(struct bq_entry) + key.n + value_n;
+    struct bq_entry *e = bq_alloc(bq_stripe_cost(n) - header_bytes(n));
+    if (!e)
+        return NULL;
+    *e = (struct bq_entry){.hash = hash, .key_n = (uint32_t)key.n};
+    if (key.n)
+        memcpy(e->bytes, key.p, key.n);
+    return e;
+}
+
 int bq_stripe_put(struct bq_stripe *s, struct bq_entry *old, bq_str key, uint64_t hash,
                   bq_str value, uint64_t expires_ms)
 {
@@ -241,18 +258,14 @@ int bq_stripe_put(struct bq_stripe *s, struct bq_entry *old, bq_str key, uint64_
     if (old && cost_of(old) == entry_cost(key.n, value.n)) {
         write_value(s, old, value, expires_ms);
         bq_stripe_touch(s, old);
-        sweep(s);
-        return BQ_OK;
+    } else {
+        struct bq_entry *e = new_entry(key, hash, value.n);
+        if (!e)
+            return BQ_MEMORY;
+        if (old)
+            bq_stripe_drop(s, old);
+        insert(s, e, value, expires_ms);
     }
-    struct bq_entry *e = bq_alloc(sizeof *e + key.n + value.n);
-    if (!e)
-        return BQ_MEMORY;
-    *e = (struct bq_entry){.hash = hash, .key_n = (uint32_t)key.n};
-    if (key.n)
-        memcpy(e->bytes, key.p, key.n);
-    if (old)
-        bq_stripe_drop(s, old);
-    insert(s, e, value, expires_ms);
     sweep(s);
     return BQ_OK;
 }
