@@ -2,12 +2,12 @@
 local place = {}
 
 --- The file and line of the nearest caller outside barq's own modules.
----@return string place as "app.lua:12"
+---@return string? place as "app.lua:12"; nil where a tail call left no trace of the caller
 function place.here()
   local level = 2
   while true do
     local info = debug.getinfo(level, "Sl")
-    if not info then return "?" end
+    if not info then return nil end
     if info.what ~= "C" and info.source:sub(1, 6) ~= "@barq:" then
       return ("%s:%d"):format(info.short_src, info.currentline)
     end
@@ -18,7 +18,8 @@ end
 --- Raises a mistake of the application, blamed on its own line.
 ---@param format string as for string.format
 function place.fail(format, ...)
-  error(place.here() .. ": " .. format:format(...), 0)
+  local here = place.here()
+  error((here and here .. ": " or "") .. format:format(...), 0)
 end
 
 return place
