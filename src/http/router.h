@@ -10,7 +10,8 @@
  *
  * Percent-decoding happens here, once, per segment: "%2F" stays inside its
  * segment. An empty segment ("//", a trailing slash) fits only a pattern that
- * spells it; "." and ".." (encoded or not) fit nothing.
+ * spells it; "." and ".." (encoded or not, and also between the slashes that a
+ * decoded "%2F" puts into a value) fit nothing. Patterns are written decoded.
  */
 #ifndef BQ_HTTP_ROUTER_H
 #define BQ_HTTP_ROUTER_H
@@ -19,7 +20,9 @@
 #include "base/buf.h"
 #include "http/exchange.h"
 
-#define BQ_ROUTE_PARAMS_MAX 16
+#define BQ_ROUTE_PARAMS_MAX   16
+#define BQ_ROUTE_SEGMENTS_MAX 64
+#define BQ_ROUTE_BYTES_MAX    2048
 
 enum bq_converter { BQ_CONV_ANY, BQ_CONV_INT, BQ_CONV_UUID, BQ_CONV_SLUG, BQ_CONV_REST };
 
@@ -37,12 +40,23 @@ struct bq_pattern {
 /* Views into text. Fails: BQ_INVALID and a sentence in error that names the
  * place: no leading "/", a parameter that is not a whole segment, an unknown
  * converter (with the nearest right one), a name that is no identifier or is used
- * twice, "*" before the end, unbalanced braces, too many parameters, "." or "..",
- * "?" or "#". */
+ * twice, "*" before the end, unbalanced braces, too many parameters or segments,
+ * "." or "..", "?", "#", "%" (static text is written decoded), a control character,
+ * invalid UTF-8, and what other frameworks write for parameters (":id", "*"). */
 int bq_pattern_parse(struct bq_pattern *p, bq_str text, char error[static 256]);
 
+/* Appends the path that the pattern matches with these values, decoded as in
+ * bq_match and in the pattern's order; every byte of a value but the unreserved
+ * ones (and a rest's slashes) is percent-encoded. Fails: BQ_INVALID (n is not the
+ * number of parameters, a value does not fit its converter, holds a NUL or is no
+ * UTF-8), BQ_MEMORY; out is then as before. */
+int bq_pattern_build(struct bq_buf *out, const struct bq_pattern *p, const bq_str *values,
+                     size_t n);
+
 /* Whether a decoded segment fits a converter; for BQ_CONV_INT *number is its value
- * ("-?digits", |n| up to 2^53 - 1). */
+ * ("-?digits", |n| up to 2^53 - 1), else it is left alone. BQ_CONV_ANY is anything
+ * but an empty segment or a dot segment; BQ_CONV_REST looks at a whole rest, where
+ * that holds for each piece between slashes. */
 bool bq_converter_fits(enum bq_converter c, bq_str segment, int64_t *number);
 
 struct bq_router;
@@ -54,8 +68,8 @@ void bq_router_free(struct bq_router *r);
  * the caller's number for it, from 0. Two routes of one method whose patterns
  * match the same paths at the same rank (parameters' names do not count; "any"
  * beside a method is no conflict: the method wins) conflict.
- * Fails: BQ_CONFLICT and *other is the earlier route; BQ_INVALID and a sentence in
- * error; BQ_MEMORY. */
+ * Fails: BQ_CONFLICT, *other is the earlier route and error a sentence with both
+ * patterns; BQ_INVALID and a sentence in error; BQ_MEMORY. */
 int bq_router_add(struct bq_router *r, enum bq_method method, bq_str pattern, uint32_t route,
                   uint32_t *other, char error[static 256]);
 
@@ -72,7 +86,7 @@ enum bq_match_result {
     BQ_MATCH_FOUND,
     BQ_MATCH_NOT_FOUND,
     BQ_MATCH_METHOD,  /* the path exists, the method does not: 405, or the answer to OPTIONS */
-    BQ_MATCH_INVALID, /* 400: a broken percent-encoding, or one that hides a NUL */
+    BQ_MATCH_INVALID, /* 400: a broken percent-encoding, a NUL, or no UTF-8 when decoded */
     BQ_MATCH_MEMORY,
 };
 
@@ -84,9 +98,11 @@ struct bq_match {
                        OPTIONS included */
 };
 
-/* path is the raw path. HEAD falls back to GET; OPTIONS without a route of its own
- * is BQ_MATCH_METHOD. Decoded strings lie in the arena or in path. Thread: any, the
- * frozen tree is read only. */
+/* path is the raw path; one that does not start with "/" ("*") matches nothing. HEAD
+ * falls back to GET where the pattern has no HEAD route; OPTIONS without a route of
+ * its own is BQ_MATCH_METHOD; BQ_METHOD_OTHER finds "any" routes only. In out only
+ * what the result speaks of is written. Decoded strings lie in the arena or in path.
+ * Thread: any, the frozen tree is read only. */
 enum bq_match_result bq_router_match(const struct bq_router *r, enum bq_method method, bq_str path,
                                      struct bq_arena *a, struct bq_match *out);
 
