@@ -1,0 +1,135 @@
+---@meta
+-- barq.lua: annotations for what C gives to Lua: the request object and the module barq.core.
+-- An editor reads it; nothing loads it.
+
+---@class barq.Request
+--- Fields are made when they are first read, and stay readable afterwards; one that was never
+--- read raises once the request has been answered.
+---@field method string "GET", …
+---@field path string as sent, still percent-encoded, without the query
+---@field target string the request target as sent (RFC 9112, section 3.2)
+---@field params table<string, string|integer> of the route's path, decoded; {name:int} is an integer
+---@field query table<string, string> decoded; of a repeated name the last. Raises: 400 on a broken encoding
+---@field headers table<string, string> looked up in any letter case, "_" for "-" too; repeated fields are joined by ", " (RFC 9110, section 5.3). Not for pairs(): see header_list
+---@field cookies table<string, string> as sent (RFC 6265); of a repeated name the first
+---@field trailers string[][] { name, value } of a chunked body (RFC 9112, section 7.1.2)
+---@field body string as sent
+---@field host string from Host or the absolute target
+---@field ip string the peer's address, "" on a UNIX socket
+---@field id string 32 hexadecimal digits, the request's own
+---@field version "1.0"|"1.1"
+---@field route { path: string, name: string?, place: string }? what matched
+local Request = {}
+
+--- The body as JSON (RFC 8259). Raises: 400 with the byte offset on malformed JSON, invalid UTF-8,
+--- a number beyond a double, or nesting deeper than 128.
+---@return any value null is barq.null
+function Request:json() end
+
+--- The body as an urlencoded form (WHATWG URL). Raises: 415 on another media type, 400 on a broken encoding.
+---@return table<string, string> fields of a repeated name the last
+function Request:form() end
+
+--- Every value of one form field, in order. Raises: as form().
+---@param name string
+---@return string[]
+function Request:form_all(name) end
+
+--- Every value of one query parameter, in order. Raises: 400 on a broken encoding.
+---@param name string
+---@return string[]
+function Request:query_all(name) end
+
+--- All header fields in the order received.
+---@return string[][] list of { name in lower case, value }
+function Request:header_list() end
+
+--- Calls fn with the arguments once the answer has been sent; fn may wait. What it raises is logged.
+---@param fn function
+---@param ... any
+function Request:after(fn, ...) end
+
+---@class barq.core
+---@field version string
+---@field worker integer this worker's number, from 0
+---@field null lightuserdata JSON null
+local core = {}
+
+--- Marks a table (a new one without argument) as a JSON array; it stays one when empty.
+--- Raises: when the table has another metatable.
+---@generic T: table
+---@param t? T
+---@return T
+function core.array(t) end
+
+--- Marks a table as a JSON object, "{}" when empty; number keys are sent as strings.
+--- Raises: when the table has another metatable.
+---@generic T: table
+---@param t? T
+---@return T
+function core.object(t) end
+
+--- The path of a pattern with its parameters filled in.
+---@param pattern string
+---@param params table
+---@return string? path
+---@return string? why when there is none
+function core.build_path(pattern, params) end
+
+--- A query string of the table's pairs, percent-encoded, in the order of names.
+---@param query table
+---@param names any[]
+---@return string
+function core.build_query(query, names) end
+
+--- A sentence for an error value of any type.
+---@param err any
+---@return string
+function core.describe(err) end
+
+--- JSON text. Raises: on a value without JSON form.
+---@param value any
+---@return string
+function core.json_encode(value) end
+
+--- A line in the server's log.
+---@param level "debug"|"info"|"warn"|"error"
+---@param text string
+function core.log(level, text) end
+
+---@param level "debug"|"info"|"warn"|"error"
+---@return boolean
+function core.log_enabled(level) end
+
+--- Seconds since 1970, to the microsecond.
+---@return number
+function core.now() end
+
+--- Bytes of "64k", "1MiB" or a number.
+---@param size string|number
+---@return number? bytes nil when it is no size
+function core.parse_size(size) end
+
+--- The reason phrase of a status (RFC 9110, section 15).
+---@param status integer
+---@return string
+function core.reason(status) end
+
+--- An error line in the log that names the request's route.
+---@param req barq.Request
+---@param text string
+function core.report(req, text) end
+
+--- A Set-Cookie field's value (RFC 6265bis); options as for Response:set_cookie.
+---@param name string
+---@param value string
+---@param options? table
+---@return string? field
+---@return string? why when it cannot be sent
+function core.set_cookie(name, value, options) end
+
+--- Suspends the running handler, hook or req:after function; other requests go on.
+--- Raises: on a negative or non-numeric argument, while the application loads, and where a C
+--- function (table.sort, string.gsub, require) calls the function that waits.
+---@param seconds number
+function core.sleep(seconds) end
