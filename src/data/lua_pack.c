@@ -97,13 +97,15 @@ static void text_path(struct text *t, lua_State *L, const struct level *level)
     text_key(t, L, level->key);
 }
 
-/* The sentence is cut at the end if the path is very long. */
-static int refuse(struct packer *p, const struct level *level, const char *what, const char *why)
+/* article and what make one phrase; the sentence is cut if the path is very long. */
+static int refuse(struct packer *p, const struct level *level, const char *article,
+                  const char *what, const char *why)
 {
     struct text t = {p->error->text, 0, sizeof p->error->text};
     text_path(&t, p->L, level);
     if (t.n)
         text_add(&t, ": ");
+    text_add(&t, article);
     text_add(&t, what);
     text_add(&t, why);
     return BQ_INVALID;
@@ -167,7 +169,7 @@ static int pack_key(struct packer *p, int index, const struct level *up)
     case LUA_TBOOLEAN:
         return pack_value(p, index, up);
     default:
-        return refuse(p, up->up, lua_typename(p->L, lua_type(p->L, index)),
+        return refuse(p, up->up, "a ", lua_typename(p->L, lua_type(p->L, index)),
                       " as a key cannot be stored: use a string, number or boolean");
     }
 }
@@ -198,9 +200,9 @@ static int pack_table(struct packer *p, int index, const struct level *up)
     struct level level = {up, lua_topointer(p->L, index), up ? up->depth + 1 : 1, 0};
     for (const struct level *l = up; l; l = l->up)
         if (l->table == level.table)
-            return refuse(p, up, "the table contains itself", "");
+            return refuse(p, up, "the ", "table", " contains itself");
     if (level.depth > BQ_PACK_DEPTH_MAX)
-        return refuse(p, up, "nested too deep to be stored", "");
+        return refuse(p, up, "a ", "table", " nested too deep to be stored");
     if (!lua_checkstack(p->L, 6))
         return BQ_MEMORY;
     uint32_t counts[2] = {0, 0};
@@ -229,7 +231,7 @@ static int pack_value(struct packer *p, int index, const struct level *up)
         return pack_table(p, index, up);
     if (type == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index))
         return put(p, '0', NULL, 0);
-    return refuse(p, up, lua_typename(L, type), " cannot be stored");
+    return refuse(p, up, "a ", lua_typename(L, type), " cannot be stored");
 }
 
 int bq_pack(lua_State *L, int index, size_t bytes_max, struct bq_buf *out,
