@@ -171,7 +171,7 @@ static bool is_position(lua_State *L, int index)
     if (lua_type(L, index) != LUA_TNUMBER)
         return false;
     double v = lua_tonumber(L, index);
-    return v >= 1 && v <= INT32_MAX && v == floor(v);
+    return v >= 1 && v <= INT32_MAX && v == (double)(int32_t)v;
 }
 
 /* Whether the table's keys are exactly 1 ... n, in whatever order it holds them. */
@@ -243,7 +243,7 @@ static int write_number_name(struct encoder *e)
     double v = lua_tonumber(e->L, -2);
     if (!isfinite(v))
         return refuse_key(e);
-    e->steps[e->depth - 1] = (struct step){NULL, v > 0 ? (size_t)fmin(v, INT32_MAX) : 0};
+    e->steps[e->depth - 1] = (struct step){NULL, v > 0 && v < INT32_MAX ? (size_t)v : 0};
     int rc = bq_buf_push(e->out, '"');
     if (rc == BQ_OK)
         rc = bq_json_write_number(e->out, v);

@@ -1,0 +1,332 @@
+/* write_test.c: strings and numbers as JSON text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/fault.h"
+#include "base/rc.h"
+#include "json/check.h"
+#include "json/write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void buffer_is(struct bq_buf *out, const char *expected)
+{
+    assert_int_equal(bq_buf_size(out), strlen(expected));
+    assert_memory_equal(out->data + out->pos, expected, strlen(expected));
+}
+
+static void written_is(bq_str s, const char *expected)
+{
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_string(&out, s), BQ_OK);
+    buffer_is(&out, expected);
+    bq_buf_release(&out);
+}
+
+static void lossy_is(bq_str s, const char *expected)
+{
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_lossy(&out, s), BQ_OK);
+    buffer_is(&out, expected);
+    bq_buf_release(&out);
+}
+
+static void number_is(double v, const char *expected)
+{
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
+    buffer_is(&out, expected);
+    bq_buf_release(&out);
+}
+
+static void strings_are_quoted(void **state)
+{
+    (void)state;
+    written_is(BQ_STR(""), "\"\"");
+    written_is(bq_str_of(NULL, 0), "\"\"");
+    written_is(BQ_STR("a"), "\"a\"");
+    written_is(BQ_STR("Hello, World!"), "\"Hello, World!\"");
+    written_is(BQ_STR("0123456789abcdef0123456789"), "\"0123456789abcdef0123456789\"");
+}
+
+static void what_the_rfc_demands_is_escaped_and_nothing_else(void **state)
+{
+    (void)state;
+    written_is(BQ_STR("\"\\/\b\t\n\f\r"), "\"\\\"\\\\/\\b\\t\\n\\f\\r\"");
+    written_is(BQ_STR("\0\1\x1f\x7f <>&'"), "\"\\u0000\\u0001\\u001f\x7f <>&'\"");
+    written_is(BQ_STR("a\vb"), "\"a\\u000bb\"");
+    written_is(BQ_STR("\xc3\xa4 \xe2\x80\xa8 \xf0\x9f\x98\x80"),
+               "\"\xc3\xa4 \xe2\x80\xa8 \xf0\x9f\x98\x80\"");
+}
+
+/* One special character at each place of strings of each length: words and tails. */
+static void every_place_in_a_string_is_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        bq_str from, to;
+    } cases[] = {
+        {BQ_STR("\""), BQ_STR("\\\"")},           {BQ_STR("\\"), BQ_STR("\\\\")},
+        {BQ_STR("\x1f"), BQ_STR("\\u001f")},      {BQ_STR("\n"), BQ_STR("\\n")},
+        {BQ_STR("\xc3\xa4"), BQ_STR("\xc3\xa4")}, {BQ_STR("\xe2\x82\xac"), BQ_STR("\xe2\x82\xac")},
+    };
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+        for (size_t before = 0; before < 20; before++)
+            for (size_t after = 0; after < 20; after++) {
+                char from[64], to[64];
+                int n = snprintf(from, sizeof from, "%.*s%.*s%.*s", (int)before,
+                                 "abcdefghijklmnopqrstuvwxyz", BQ_STR_ARG(cases[c].from),
+                                 (int)after, "zyxwvutsrqponmlkjihgfedcba");
+                snprintf(to, sizeof to, "\"%.*s%.*s%.*s\"", (int)before,
+                         "abcdefghijklmnopqrstuvwxyz", BQ_STR_ARG(cases[c].to), (int)after,
+                         "zyxwvutsrqponmlkjihgfedcba");
+                written_is(bq_str_of(from, (size_t)n), to);
+            }
+}
+
+/* The first byte read behind the string would be one that the address sanitizer guards. */
+static void nothing_behind_a_string_is_read(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 20; n++) {
+        char *s = malloc(n);
+        assert_non_null(s);
+        memset(s, 'x', n);
+        struct bq_buf out = BQ_BUF_INIT;
+        assert_int_equal(bq_json_write_string(&out, bq_str_of(s, n)), BQ_OK);
+        assert_int_equal(bq_buf_size(&out), n + 2);
+        bq_buf_release(&out);
+        free(s);
+    }
+}
+
+static void invalid_utf8_is_refused_and_leaves_the_buffer_as_it_was(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"\x80",         "abc\xff",  "\xc3",
+                                        "\xed\xa0\x80", "\xc0\xaf", "0123456789abcdef\n\xf5",
+                                        "\xf0\x9f\x98"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct bq_buf out = BQ_BUF_INIT;
+        assert_int_equal(bq_buf_append(&out, BQ_STR("gone,kept")), BQ_OK);
+        bq_buf_consume(&out, 5);
+        assert_int_equal(bq_json_write_string(&out, bq_str_cstr(wrong[i])), BQ_INVALID);
+        buffer_is(&out, "kept");
+        bq_buf_release(&out);
+    }
+}
+
+/* Growing moves what is unread to the front of the buffer: the way back must know. */
+static void a_refused_string_that_moved_the_buffer_leaves_it_as_it_was(void **state)
+{
+    (void)state;
+    struct bq_buf out = BQ_BUF_INIT;
+    char fill[256];
+    memset(fill, 'f', sizeof fill);
+    assert_int_equal(bq_buf_append(&out, bq_str_of(fill, 240)), BQ_OK);
+    bq_buf_consume(&out, 236);
+    assert_int_equal(bq_json_write_string(&out, BQ_STR("a\n0123456789\xff")), BQ_INVALID);
+    assert_int_equal(out.pos, 0);
+    buffer_is(&out, "ffff");
+    bq_buf_release(&out);
+}
+
+static void lossy_replaces_what_is_not_utf8(void **state)
+{
+    (void)state;
+    lossy_is(BQ_STR("plain \xc3\xa4"), "\"plain \xc3\xa4\"");
+    lossy_is(BQ_STR("a\xff\nb"), "\"a\xef\xbf\xbd\\nb\"");
+    lossy_is(BQ_STR("\x80\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+    lossy_is(BQ_STR("12345678\xe2\x82"), "\"12345678\xef\xbf\xbd\xef\xbf\xbd\"");
+    lossy_is(BQ_STR("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+}
+
+static void lossy_makes_json_of_any_bytes(void **state)
+{
+    (void)state;
+    unsigned seed = 1;
+    for (int round = 0; round < 2000; round++) {
+        char bytes[48];
+        size_t n = (size_t)rand_r(&seed) % sizeof bytes;
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (char)(rand_r(&seed) % (round % 2 ? 256 : 64) + (round % 2 ? 0 : 0xa0));
+        struct bq_buf out = BQ_BUF_INIT;
+        struct bq_json_error error;
+        assert_int_equal(bq_json_write_lossy(&out, bq_str_of(bytes, n)), BQ_OK);
+        assert_int_equal(bq_json_check(bq_buf_str(&out), 1, &error), BQ_OK);
+        bq_buf_release(&out);
+    }
+}
+
+static void a_megabyte_of_escapes_grows_the_buffer(void **state)
+{
+    (void)state;
+    size_t n = 1 << 20;
+    char *s = malloc(n);
+    assert_non_null(s);
+    memset(s, 1, n);
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_string(&out, bq_str_of(s, n)), BQ_OK);
+    assert_int_equal(bq_buf_size(&out), 6 * n + 2);
+    assert_memory_equal(out.data + 6 * n - 5, "\\u0001\"", 7);
+    bq_buf_release(&out);
+    free(s);
+}
+
+static void integers_are_written_in_digits(void **state)
+{
+    (void)state;
+    number_is(0, "0");
+    number_is(-0.0, "-0");
+    number_is(7, "7");
+    number_is(-10, "-10");
+    number_is(99, "99");
+    number_is(100, "100");
+    number_is(12345, "12345");
+    number_is(-2147483648.0, "-2147483648");
+    number_is(9007199254740991.0, "9007199254740991");
+    number_is(9007199254740992.0, "9007199254740992");
+    number_is(-9007199254740992.0, "-9007199254740992");
+}
+
+static void every_length_of_integer_is_right(void **state)
+{
+    (void)state;
+    char text[32];
+    for (uint64_t power = 1; power <= 1000000000000000ull; power *= 10)
+        for (uint64_t u = power - 1; u <= power + 1; u++) {
+            snprintf(text, sizeof text, "%llu", (unsigned long long)u);
+            number_is((double)u, text);
+        }
+}
+
+static void decimals_are_written_as_short_as_they_were_typed(void **state)
+{
+    (void)state;
+    number_is(0.5, "0.5");
+    number_is(0.1, "0.1");
+    number_is(-1.25, "-1.25");
+    number_is(9.99, "9.99");
+    number_is(0.3, "0.3");
+    number_is(1e-6, "0.000001");
+    number_is(52.520008, "52.520008");
+    number_is(1234567.891, "1234567.891");
+    number_is(99999999999999.9, "99999999999999.9");
+    number_is(0.000001001, "0.000001001");
+}
+
+static void other_numbers_get_the_fewest_digits_that_read_back(void **state)
+{
+    (void)state;
+    number_is(0.1 + 0.2, "0.30000000000000004");
+    number_is(1.0 / 3, "0.3333333333333333");
+    number_is(2.0 / 3, "0.6666666666666666");
+    number_is(5e-324, "4.94065645841247e-324");
+    number_is(1.7976931348623157e308, "1.7976931348623157e+308");
+    number_is(1e100, "1e+100");
+    number_is(9007199254740994.0, "9007199254740994");
+    number_is(1e17, "1e+17");
+    number_is(-1e-20, "-1e-20");
+}
+
+static void every_number_reads_back_as_itself(void **state)
+{
+    (void)state;
+    unsigned seed = 7;
+    struct bq_buf out = BQ_BUF_INIT;
+    for (int round = 0; round < 40000; round++) {
+        uint64_t bits =
+            (uint64_t)rand_r(&seed) << 42 ^ (uint64_t)rand_r(&seed) << 21 ^ (uint64_t)rand_r(&seed);
+        static const double scales[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e9, 1e11, 1e14};
+        double v, scale = scales[round / 2 % 11];
+        if (round % 2)
+            memcpy(&v, &bits, sizeof v);
+        else
+            v = (double)(bits >> 20) / scale;
+        if (!isfinite(v))
+            continue;
+        struct bq_json_error error;
+        bq_buf_reset(&out);
+        assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
+        assert_int_equal(bq_json_check(bq_buf_str(&out), 0, &error), BQ_OK);
+        assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
+        double back = strtod(out.data, NULL);
+        assert_memory_equal(&back, &v, sizeof v);
+    }
+    bq_buf_release(&out);
+}
+
+static void nan_and_infinity_are_refused(void **state)
+{
+    (void)state;
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_number(&out, NAN), BQ_INVALID);
+    assert_int_equal(bq_json_write_number(&out, INFINITY), BQ_INVALID);
+    assert_int_equal(bq_json_write_number(&out, -INFINITY), BQ_INVALID);
+    assert_int_equal(bq_buf_size(&out), 0);
+    bq_buf_release(&out);
+}
+
+#ifdef BQ_FAULTS
+static int write_all(struct bq_buf *out)
+{
+    char long_string[300];
+    memset(long_string, 2, sizeof long_string);
+    int rc = bq_json_write_number(out, 1.5);
+    if (rc == BQ_OK)
+        rc = bq_json_write_string(out, bq_str_of(long_string, sizeof long_string));
+    return rc == BQ_OK ? bq_json_write_lossy(out, bq_str_of(long_string, sizeof long_string)) : rc;
+}
+
+static void a_failed_allocation_leaves_whole_texts(void **state)
+{
+    (void)state;
+    int failures = 0;
+    for (long nth = 1;; nth++) {
+        struct bq_buf out = BQ_BUF_INIT;
+        bq_fault_arm(BQ_FAULT_alloc, nth, false);
+        int rc = write_all(&out);
+        bool hit = bq_fault_hits(BQ_FAULT_alloc) > 0;
+        bq_fault_arm(BQ_FAULT_alloc, 0, false);
+        assert_int_equal(rc, hit ? BQ_MEMORY : BQ_OK);
+        size_t n = bq_buf_size(&out);
+        assert_true(n == 0 || n == 3 || n == 3 + 1802 || n == 3 + 2 * 1802);
+        bq_buf_release(&out);
+        if (!hit)
+            break;
+        failures++;
+    }
+    assert_true(failures >= 3);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_are_quoted),
+        cmocka_unit_test(what_the_rfc_demands_is_escaped_and_nothing_else),
+        cmocka_unit_test(every_place_in_a_string_is_escaped),
+        cmocka_unit_test(nothing_behind_a_string_is_read),
+        cmocka_unit_test(invalid_utf8_is_refused_and_leaves_the_buffer_as_it_was),
+        cmocka_unit_test(a_refused_string_that_moved_the_buffer_leaves_it_as_it_was),
+        cmocka_unit_test(lossy_replaces_what_is_not_utf8),
+        cmocka_unit_test(lossy_makes_json_of_any_bytes),
+        cmocka_unit_test(a_megabyte_of_escapes_grows_the_buffer),
+        cmocka_unit_test(integers_are_written_in_digits),
+        cmocka_unit_test(every_length_of_integer_is_right),
+        cmocka_unit_test(decimals_are_written_as_short_as_they_were_typed),
+        cmocka_unit_test(other_numbers_get_the_fewest_digits_that_read_back),
+        cmocka_unit_test(every_number_reads_back_as_itself),
+        cmocka_unit_test(nan_and_infinity_are_refused),
+#ifdef BQ_FAULTS
+        cmocka_unit_test(a_failed_allocation_leaves_whole_texts),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
