@@ -31,6 +31,9 @@
 #define ALIGNMENT   alignof(max_align_t)
 #define BLOCK_BYTES ((size_t)4096)
 
+/* No block can be larger, and no sum below overflows. */
+#define BYTES_MAX ((size_t)PTRDIFF_MAX / 2)
+
 struct bq_arena_block {
     struct bq_arena_block *next;
     alignas(max_align_t) char bytes[];
@@ -91,7 +94,7 @@ static void *alloc_block(struct bq_arena *a, size_t n)
 {
     size_t size = n > BLOCK_BYTES / 4 ? n : BLOCK_BYTES;
     struct bq_arena_block *block;
-    if (n > SIZE_MAX - sizeof *block || !(block = bq_alloc(sizeof *block + size)))
+    if (!(block = bq_alloc(sizeof *block + size)))
         return NULL;
     block->next = a->blocks;
     a->blocks = block;
@@ -105,7 +108,7 @@ static void *alloc_block(struct bq_arena *a, size_t n)
 
 void *bq_arena_alloc(struct bq_arena *a, size_t n)
 {
-    if (n > SIZE_MAX - ALIGNMENT)
+    if (n > BYTES_MAX)
         return NULL;
     size_t need = round_up(n ? n : 1);
     char *p = a->cur;
