@@ -60,27 +60,27 @@ static inline bool naive_has_piece(const char *s, size_t n, bool empty)
     return false;
 }
 
-/* Decodes the path into segments. False: 400. *count is 0 without a leading slash. */
+static inline bool naive_is_hex(char c)
+{
+    return c && strchr("0123456789abcdefABCDEF", c);
+}
+
+/* Decodes the path into segments; the first is what stands before the first slash.
+ * False: 400. */
 static inline bool naive_split(bq_str path, struct naive_segment *segments, size_t *count)
 {
-    struct naive_segment lost = {.n = 0}, *to = &lost;
-    *count = 0;
+    *count = 1;
+    segments[0].n = 0;
     for (size_t i = 0; i < path.n; i++) {
+        struct naive_segment *to = &segments[*count - 1];
         char c = path.p[i];
         if (c == '/') {
-            if (to == &lost && i > 0)
-                to = NULL; /* bytes before the first slash: no match, but go on decoding */
-            else if (to)
-                (to = &segments[(*count)++])->n = 0;
-            if (!to)
-                to = &lost;
+            segments[(*count)++].n = 0;
             continue;
         }
         if (c == '%') {
             char hex[3] = {0};
-            if (i + 2 >= path.n || !strchr("0123456789abcdefABCDEF", path.p[i + 1]) ||
-                !strchr("0123456789abcdefABCDEF", path.p[i + 2]) || !path.p[i + 1] ||
-                !path.p[i + 2])
+            if (i + 2 >= path.n || !naive_is_hex(path.p[i + 1]) || !naive_is_hex(path.p[i + 2]))
                 return false;
             memcpy(hex, path.p + i + 1, 2);
             c = (char)strtol(hex, NULL, 16);
@@ -93,7 +93,7 @@ static inline bool naive_split(bq_str path, struct naive_segment *segments, size
     for (size_t i = 0; i < *count; i++)
         if (!bq_utf8_valid(bq_str_of(segments[i].text, segments[i].n)))
             return false;
-    return bq_utf8_valid(bq_str_of(lost.text, lost.n));
+    return true;
 }
 
 static inline bool naive_in_set(const struct naive_segment *s, const char *set)
@@ -192,17 +192,17 @@ static inline int naive_method_rank(enum bq_method route, enum bq_method asked)
 static inline void naive_find(const struct naive_router *r, enum bq_method method, bq_str path,
                               struct naive_match *out)
 {
-    static struct naive_segment segments[NAIVE_SEGMENTS];
+    static struct naive_segment all[NAIVE_SEGMENTS + 1];
     static struct naive_match candidate;
     unsigned char best[NAIVE_SEGMENTS + 1];
     size_t count;
     memset(best, 0xff, sizeof best);
-    out->result = BQ_MATCH_NOT_FOUND;
     out->allow = 0;
-    if (!naive_split(path, segments, &count)) {
-        out->result = BQ_MATCH_INVALID;
+    out->result = naive_split(path, all, &count) ? BQ_MATCH_NOT_FOUND : BQ_MATCH_INVALID;
+    if (out->result == BQ_MATCH_INVALID || all[0].n)
         return;
-    }
+    const struct naive_segment *segments = all + 1;
+    count--;
     for (size_t i = 0; i < count; i++)
         if (naive_has_piece(segments[i].text, segments[i].n, false))
             return;
