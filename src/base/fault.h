@@ -15,6 +15,7 @@
 
 #define BQ_FAULT_SITES(X) \
     X(accept)             \
+    X(accept_abort)       \
     X(alloc)              \
     X(epoll_add)          \
     X(lua_alloc)          \

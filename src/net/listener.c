@@ -102,6 +102,10 @@ static int accept_one(int listen_fd, struct sockaddr_storage *sa)
         errno = EMFILE;
         return -1;
     }
+    if (BQ_FAULT(accept_abort)) {
+        errno = ECONNABORTED;
+        return -1;
+    }
     return accept4(listen_fd, (struct sockaddr *)sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 

@@ -262,6 +262,23 @@ static void running_out_of_descriptors_is_a_limit_and_loses_nothing(void **state
     close(client);
     close(listening);
 }
+
+static void a_connection_that_died_in_the_queue_is_passed_over(void **state)
+{
+    (void)state;
+    struct bq_endpoint e = endpoint_of("127.0.0.1");
+    struct bq_peer peer;
+    int listening = must_listen(&e), client = try_connect(&e);
+    bq_fault_arm(BQ_FAULT_accept_abort, 1, false);
+    int fd = must_accept(listening, &peer);
+    assert_int_equal(bq_fault_hits(BQ_FAULT_accept_abort), 1);
+    close(fd);
+    bq_fault_arm(BQ_FAULT_accept_abort, 1, true); /* a flood of them ends the turn's accepting */
+    assert_int_equal(bq_accept(listening, &fd, &peer), BQ_SYSTEM);
+    bq_fault_arm(BQ_FAULT_accept_abort, 0, false);
+    close(client);
+    close(listening);
+}
 #endif
 
 #define UNIX_TEST(name) cmocka_unit_test_teardown(name, remove_path)
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_missing_directory_is_an_error_of_the_system),
 #ifdef BQ_FAULTS
         cmocka_unit_test(running_out_of_descriptors_is_a_limit_and_loses_nothing),
+        cmocka_unit_test(a_connection_that_died_in_the_queue_is_passed_over),
 #endif
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
