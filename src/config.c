@@ -253,7 +253,7 @@ unsigned bq_config_worker_count(const struct bq_config *c)
         return (unsigned)c->workers;
     /* It fails where the kernel knows more processors than the set has bits. */
     if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return CPU_SETSIZE;
+        return BQ_WORKERS_MAX;
     return (unsigned)CPU_COUNT(&set);
 }
 

@@ -20,6 +20,7 @@
 enum bq_origin { BQ_ORIGIN_DEFAULT, BQ_ORIGIN_APP, BQ_ORIGIN_ENVIRONMENT, BQ_ORIGIN_COMMAND_LINE };
 
 #define BQ_LISTEN_MAX  16
+#define BQ_WORKERS_MAX 1024
 #define BQ_OPTIONS_MAX 32
 
 struct bq_list_value {

@@ -1,1 +1,106 @@
-int main(void){return 0;}
+/* main.c: from the command line to the command. */
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/rc.h"
+#include "command_line.h"
+#include "server.h"
+#include "signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/* Before anything else is said of it: the most likely mistake. */
+static bool is_readable(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        errno = EISDIR;
+    else if (fd >= 0)
+        errno = 0;
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    if (reason)
+        bq_server_complain("cannot open the application \"%s\": %s", path, strerror(reason));
+    return !reason;
+}
+
+static int print_routes(struct bq_server *s)
+{
+    return bq_app_print_routes(s->workers[0].app, stdout) == BQ_OK ? EXIT_OK : EXIT_FAILED;
+}
+
+static int print_ok(void)
+{
+    puts("ok");
+    return EXIT_OK;
+}
+
+static int run_application(const struct bq_command_line *line, struct bq_config *config)
+{
+    struct bq_server server;
+    int code = EXIT_FAILED;
+    if (!is_readable(line->app_path))
+        return code;
+    bq_signals_init();
+    bq_server_init(&server, config, line->app_path);
+    if (bq_server_load(&server) == BQ_OK) {
+        if (line->command == BQ_COMMAND_ROUTES)
+            code = print_routes(&server);
+        else if (line->command == BQ_COMMAND_CHECK)
+            code = print_ok();
+        else
+            code = bq_server_run(&server);
+    }
+    bq_server_release(&server);
+    return code;
+}
+
+static int run_command(const struct bq_command_line *line, struct bq_config *config)
+{
+    struct bq_config_error error;
+    switch (line->command) {
+    case BQ_COMMAND_HELP:
+        bq_command_line_print_help(stdout);
+        return EXIT_OK;
+    case BQ_COMMAND_VERSION:
+        printf("barq %s\n", bq_version);
+        return EXIT_OK;
+    default:
+        if (bq_config_read_environment(config, environ, &error) != BQ_OK) {
+            bq_server_complain("%s", error.text);
+            return EXIT_FAILED;
+        }
+        bq_log_set_level((enum bq_log_level)config->log_level);
+        return run_application(line, config);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct bq_config config;
+    struct bq_config_error error;
+    struct bq_command_line line;
+    int code = EXIT_USAGE;
+#ifdef BQ_FAULTS
+    if (bq_fault_arm_env() != BQ_OK) {
+        bq_server_complain("BARQ_FAULT: no such fault site");
+        return EXIT_USAGE;
+    }
+#endif
+    bq_config_init(&config);
+    if (bq_command_line_parse(&line, &config, argc, argv, &error) == BQ_OK) {
+        code = run_command(&line, &config);
+    } else {
+        bq_server_complain("%s", error.text);
+        bq_command_line_print_usage(stderr);
+        fputs("barq-server --help lists the options\n", stderr);
+    }
+    bq_config_release(&config);
+    return code;
+}

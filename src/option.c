@@ -24,7 +24,7 @@ const struct bq_option bq_options[] = {
      .help = "port to listen on; 0 takes a free one"},
     {"listen", BQ_OPTION_LIST, AT(listen), NULL,
      .help = "host:port or unix:/path, instead of host and port; repeatable"},
-    {"workers", BQ_OPTION_INTEGER, AT(workers), "auto", 1, 1024, .zero = "auto",
+    {"workers", BQ_OPTION_INTEGER, AT(workers), "auto", 1, BQ_WORKERS_MAX, .zero = "auto",
      .help = "threads that serve; auto is one for each processor"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
      .help = "for development: accidental globals are errors"},

@@ -1,0 +1,47 @@
+/*
+ * listeners.h: the endpoints that the server listens on, and each worker's sockets for them.
+ *
+ * On a TCP endpoint each worker has a socket of its own (SO_REUSEPORT); of a UNIX socket
+ * all have duplicates of one. The main thread opens and closes; in between, each
+ * worker takes its own.
+ */
+#ifndef BQ_LISTENERS_H
+#define BQ_LISTENERS_H
+
+#include "config.h"
+#include "net/addr.h"
+
+#include <sys/types.h>
+
+struct bq_listener {
+    struct bq_endpoint endpoint;
+    int *fds;     /* by worker; -1: taken */
+    dev_t device; /* of a UNIX socket's file, so that only our own is removed */
+    ino_t inode;
+};
+
+struct bq_listeners {
+    struct bq_listener items[BQ_LISTEN_MAX];
+    size_t count;
+    unsigned workers;
+};
+
+/* Opens what the configuration says. A zeroed struct is closed. Fails: BQ_INVALID or
+ * BQ_SYSTEM or BQ_MEMORY, and a sentence in error. */
+int bq_listeners_open(struct bq_listeners *l, const struct bq_config *c, unsigned workers,
+                      struct bq_config_error *error);
+
+/* The worker's socket for the item, which is the worker's now. Thread: that worker's. */
+int bq_listeners_take(struct bq_listeners *l, size_t item, unsigned worker);
+
+bool bq_listeners_is_shared(const struct bq_listeners *l, size_t item);
+
+/* Closes the sockets that nobody has taken, and removes the files of UNIX sockets. */
+void bq_listeners_close(struct bq_listeners *l);
+
+#define BQ_LISTENERS_TEXT_MAX 1024
+
+/* All endpoints with their real ports: "http://127.0.0.1:8000, unix:/run/barq.sock". */
+void bq_listeners_text(const struct bq_listeners *l, char out[static BQ_LISTENERS_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,334 @@
+/* server.c: the main thread's part: start, wait for a signal, stop. */
+#include "server.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rc.h"
+#include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ACCESS_LANE_BYTES ((size_t)256 << 10)
+
+/* How long the end waits for: workers told to stop at once; the reader of the access log;
+ * the "stop" hook at least. */
+#define STOP_MS      250
+#define LOG_FLUSH_MS 1000
+#define STOP_HOOK_MS 250
+
+/* How long workers that have loaded wait for the others when one has failed. */
+#define FAILED_START_MS 10000
+
+/* Descriptors that are not connections: of each worker, and of the process. */
+#define WORKER_DESCRIPTORS 32
+#define OTHER_DESCRIPTORS  256
+
+const char bq_version[] = BARQ_VERSION;
+
+/* Sets of states, as bits. */
+#define IN(state) (1u << BQ_WORKER_##state)
+#define RUNNING   (IN(LOADED) | IN(SERVING))
+#define OVER     (IN(FAILED) | IN(ENDED))
+
+void bq_server_complain(const char *format, ...)
+{
+    va_list ap;
+    fputs("barq-server: ", stderr);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+/* --- deadlines and states --------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state)
+{
+    pthread_mutex_lock(&s->lock);
+    w->state = state;
+    pthread_cond_signal(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Takes: the lock. */
+static unsigned count_in(const struct bq_server *s, unsigned states)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        n += s->workers[i].started && (states >> s->workers[i].state & 1);
+    return n;
+}
+
+static unsigned count_started(const struct bq_server *s)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        n += s->workers[i].started;
+    return n;
+}
+
+/* Whether all come into one of the states by then. */
+static bool wait_all(struct bq_server *s, unsigned states, uint64_t deadline_ms)
+{
+    const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
+                                   .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    unsigned all = count_started(s);
+    int rc = 0;
+    pthread_mutex_lock(&s->lock);
+    while (count_in(s, states) < all && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    bool reached = count_in(s, states) == all;
+    pthread_mutex_unlock(&s->lock);
+    return reached;
+}
+
+/* Whether all come into the state, before one fails. */
+static bool wait_start(struct bq_server *s, enum bq_worker_state state)
+{
+    pthread_mutex_lock(&s->lock);
+    while (count_in(s, 1u << state) < s->worker_count && count_in(s, IN(FAILED)) == 0)
+        pthread_cond_wait(&s->changed, &s->lock);
+    bool reached = count_in(s, 1u << state) == s->worker_count;
+    pthread_mutex_unlock(&s->lock);
+    return reached;
+}
+
+/* Those that turn their loops; the others cannot be told. */
+static void tell(struct bq_server *s, void (*step)(struct bq_worker *w))
+{
+    for (unsigned i = 0; i < s->worker_count; i++) {
+        struct bq_worker *w = &s->workers[i];
+        pthread_mutex_lock(&s->lock);
+        bool turns = w->started && (RUNNING >> w->state & 1);
+        pthread_mutex_unlock(&s->lock);
+        if (turns)
+            step(w);
+    }
+}
+
+static void join_all(struct bq_server *s)
+{
+    for (unsigned i = 0; i < s->worker_count; i++) {
+        if (s->workers[i].started)
+            pthread_join(s->workers[i].thread, NULL);
+        s->workers[i].started = false;
+    }
+}
+
+/* --- init, load, release ---------------------------------------------------------------- */
+
+void bq_server_init(struct bq_server *s, struct bq_config *config, const char *app_path)
+{
+    pthread_condattr_t monotonic;
+    *s = (struct bq_server){.config = config, .app_path = app_path, .worker_count = 1};
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    s->workers = bq_alloc_must(BQ_WORKERS_MAX * sizeof *s->workers);
+    for (unsigned i = 0; i < BQ_WORKERS_MAX; i++) {
+        s->workers[i].server = s;
+        s->workers[i].number = i;
+    }
+}
+
+void bq_server_release(struct bq_server *s)
+{
+    for (unsigned i = 0; i < s->worker_count; i++)
+        bq_worker_release(&s->workers[i]);
+    bq_free(s->workers);
+    if (s->stores)
+        bq_stores_free(s->stores);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+}
+
+struct config_reading {
+    struct bq_config *config;
+    struct bq_config_error error;
+};
+
+static int set_from_app(void *arg, bq_str name, bq_str value, const char *place)
+{
+    struct config_reading *r = arg;
+    return bq_config_set(r->config, BQ_ORIGIN_APP, name, value, place, &r->error);
+}
+
+static int read_app_config(struct bq_server *s)
+{
+    struct config_reading r = {s->config, {""}};
+    int rc = bq_app_each_config(s->workers[0].app, set_from_app, &r);
+    if (rc != BQ_OK)
+        bq_server_complain("%s", *r.error.text ? r.error.text : bq_rc_text(rc));
+    return rc;
+}
+
+int bq_server_load(struct bq_server *s)
+{
+    s->stores = bq_stores_new();
+    if (!s->stores) {
+        bq_server_complain("out of memory");
+        return BQ_MEMORY;
+    }
+    if (bq_worker_load(&s->workers[0]) != BQ_OK || read_app_config(s) != BQ_OK)
+        return BQ_INVALID;
+    bq_log_set_level((enum bq_log_level)s->config->log_level);
+    const struct bq_app_options options = bq_config_app_options(s->config);
+    return bq_app_freeze(s->workers[0].app, &options);
+}
+
+/* --- start ------------------------------------------------------------------------------ */
+
+/* Each connection is a file descriptor, and the usual soft limit of 1024 is for programs that use
+ * select(2). */
+static void raise_descriptors(const struct bq_server *s)
+{
+    struct rlimit limit;
+    rlim_t needed =
+        s->worker_count * (s->config->connections_max + WORKER_DESCRIPTORS) + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    /* The default is meant to be more than enough: only who asked for more is told. */
+    if (limit.rlim_cur < needed &&
+        bq_config_origin(s->config, "connections_max") != BQ_ORIGIN_DEFAULT)
+        bq_warn("connections_max needs %llu file descriptors in all, %llu is the limit: raise it "
+                "(ulimit -Hn), or accepting pauses there",
+                (unsigned long long)needed, (unsigned long long)limit.rlim_cur);
+}
+
+static bool open_access_log(struct bq_server *s)
+{
+    if (s->config->access_log == BQ_ACCESS_OFF)
+        return true;
+    s->access_log =
+        bq_line_writer_open("access log", STDOUT_FILENO, s->worker_count, ACCESS_LANE_BYTES);
+    if (!s->access_log)
+        bq_server_complain("the access log cannot start: %s", strerror(errno));
+    return s->access_log;
+}
+
+static bool start_threads(struct bq_server *s)
+{
+    bq_signals_block();
+    bool ok = open_access_log(s);
+    for (unsigned i = 0; ok && i < s->worker_count; i++)
+        ok = bq_worker_start(&s->workers[i]) == BQ_OK;
+    bq_signals_unblock();
+    return ok && wait_start(s, BQ_WORKER_LOADED);
+}
+
+static bool start_listening(struct bq_server *s)
+{
+    struct bq_config_error error;
+    if (bq_listeners_open(&s->listeners, s->config, s->worker_count, &error) != BQ_OK) {
+        bq_server_complain("%s", error.text);
+        return false;
+    }
+    tell(s, bq_worker_listen);
+    return wait_start(s, BQ_WORKER_SERVING);
+}
+
+static bool start(struct bq_server *s)
+{
+    s->worker_count = bq_config_worker_count(s->config);
+    raise_descriptors(s);
+    return bq_app_run_hooks(s->workers[0].app, "start") == BQ_OK && start_threads(s) &&
+           start_listening(s);
+}
+
+static void announce(const struct bq_server *s)
+{
+    char text[BQ_LISTENERS_TEXT_MAX];
+    bq_listeners_text(&s->listeners, text);
+    bq_info("barq %s serving %s on %s (%u worker%s)", bq_version, s->app_path, text,
+            s->worker_count, s->worker_count == 1 ? "" : "s");
+}
+
+/* --- stop ------------------------------------------------------------------------------- */
+
+/* What is left to do once no worker can add to it. */
+static void close_outside(struct bq_server *s)
+{
+    bq_listeners_close(&s->listeners);
+    if (s->access_log && !bq_line_writer_close(s->access_log, LOG_FLUSH_MS))
+        bq_warn("access log: its last lines are lost, nobody reads them");
+    s->access_log = NULL;
+}
+
+/* A thread that is inside Lua can be neither stopped nor joined. */
+static _Noreturn void leave(struct bq_server *s, int code)
+{
+    unsigned all = count_started(s);
+    pthread_mutex_lock(&s->lock);
+    unsigned stuck = all - count_in(s, OVER);
+    pthread_mutex_unlock(&s->lock);
+    bq_error("%u of %u workers did not come back from Lua and are cut off", stuck, all);
+    close_outside(s);
+    _exit(code);
+}
+
+static int fail_start(struct bq_server *s)
+{
+    wait_all(s, RUNNING | OVER, now_ms() + FAILED_START_MS);
+    tell(s, bq_worker_stop);
+    if (!wait_all(s, OVER, now_ms() + STOP_MS))
+        leave(s, 1);
+    join_all(s);
+    close_outside(s);
+    return 1;
+}
+
+static void report_cut(const struct bq_server *s)
+{
+    unsigned long requests = 0;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        requests += s->workers[i].requests_cut;
+    bq_warn("drain_timeout has passed: %lu request%s cut", requests,
+            requests == 1 ? " was" : "s were");
+}
+
+static int stop(struct bq_server *s, int number)
+{
+    uint64_t deadline = now_ms() + s->config->drain_ms_max;
+    bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+    tell(s, bq_worker_drain);
+    bool drained = wait_all(s, OVER, deadline);
+    if (!drained) {
+        tell(s, bq_worker_stop);
+        if (!wait_all(s, OVER, now_ms() + STOP_MS))
+            leave(s, 0);
+    }
+    join_all(s);
+    if (!drained)
+        report_cut(s);
+    close_outside(s);
+    uint64_t now = now_ms();
+    bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
+    bq_app_run_hooks(s->workers[0].app, "stop");
+    return 0;
+}
+
+int bq_server_run(struct bq_server *s)
+{
+    if (!start(s))
+        return fail_start(s);
+    bq_signals_block();
+    announce(s);
+    return stop(s, bq_signals_wait());
+}

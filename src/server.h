@@ -1,0 +1,60 @@
+/*
+ * server.h: the process: what its threads share, and its life from start to end.
+ *
+ *   load ─> start hook ─> workers load, all at once ─> listen ─> serve ── signal ─> drain
+ *     ─> stop hook ─> end
+ *
+ * The struct lists everything that threads share, with the rule that protects it. There
+ * are three kinds of threads: main (which loads, then waits for signals), the workers,
+ * and the access log's writer.
+ */
+#ifndef BQ_SERVER_H
+#define BQ_SERVER_H
+
+#include "base/line_writer.h"
+#include "config.h"
+#include "data/shared.h"
+#include "listeners.h"
+#include "worker.h"
+
+#include <pthread.h>
+
+struct bq_server {
+    /* Written before the workers' threads start, only read from then on. */
+    struct bq_config *config; /* main's */
+    const char *app_path;
+    unsigned worker_count;
+
+    struct bq_stores *stores;          /* locks itself (data/shared.h) */
+    struct bq_line_writer *access_log; /* a lane for each worker (base/line_writer.h); or NULL */
+    struct bq_listeners listeners;     /* written before bq_worker_listen; then each worker takes
+                                          the sockets with its number */
+
+    /* The lock protects the state of every worker, and nothing else; changed is signalled
+     * when one changes. The rest of a worker is its thread's. */
+    struct bq_worker *workers; /* BQ_WORKERS_MAX of them, the first worker_count in use */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+/* "0.1.0" */
+extern const char bq_version[];
+
+/* Takes: config and app_path stay the caller's and outlive the server. */
+void bq_server_init(struct bq_server *s, struct bq_config *config, const char *app_path);
+void bq_server_release(struct bq_server *s);
+
+/* Loads the application into the first worker, takes its barq.config into the
+ * configuration, and compiles its declarations. Fails: BQ_INVALID, and why is said. */
+int bq_server_load(struct bq_server *s);
+
+/* After load: serves until a signal ends it. Gives: the exit code. */
+int bq_server_run(struct bq_server *s);
+
+/* For workers: tells main, and waits for nothing. Thread: any. */
+void bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state);
+
+/* "barq-server: " and the sentence on standard error: for what keeps it from starting. */
+void bq_server_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

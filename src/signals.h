@@ -1,0 +1,27 @@
+/*
+ * signals.h: SIGINT and SIGTERM ask for the end, a second one enforces it.
+ *
+ * Before bq_signals_wait and after it they end the process at once, by a handler: a process
+ * that is number 1 of a container would not hear them otherwise, and nothing that Lua does
+ * in a hook can hold it up. Other threads have them blocked. SIGPIPE is ignored, SIGHUP
+ * keeps its default (it ends the process).
+ */
+#ifndef BQ_SIGNALS_H
+#define BQ_SIGNALS_H
+
+#include <stdint.h>
+
+/* Sets the handlers. */
+void bq_signals_init(void);
+
+/* Threads started between these two have the signals blocked. Thread: main. */
+void bq_signals_block(void);
+void bq_signals_unblock(void);
+
+/* Waits for one of them and gives its number. Takes: blocked; gives: unblocked. Thread: main. */
+int bq_signals_wait(void);
+
+/* Ends the process with 0 when ms have passed, whatever it is doing then. */
+void bq_signals_end_after(uint64_t ms);
+
+#endif

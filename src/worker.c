@@ -1,0 +1,205 @@
+/* worker.c: a worker's thread, and the jobs by which main moves it on. */
+#include "worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rc.h"
+#include "modules.h"
+#include "server.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Between two looks at an application that still has something to do. */
+#define END_POLL_MS 5
+
+static void open_modules(lua_State *L, void *arg)
+{
+    const struct bq_worker *w = arg;
+    bq_modules_preload(L, w->server->stores);
+}
+
+int bq_worker_load(struct bq_worker *w)
+{
+    const struct bq_app_env env = {open_modules, w, BARQ_VERSION, w->number};
+    w->loop = bq_loop_new();
+    if (!w->loop) {
+        bq_error("worker %u cannot start: %s", w->number, strerror(errno));
+        return BQ_INVALID;
+    }
+    w->app = bq_app_new(w->loop, &env, w->server->config->lua_bytes_max);
+    if (!w->app) {
+        bq_error("worker %u cannot start: no Lua state (option lua_memory_max)", w->number);
+        return BQ_INVALID;
+    }
+    return bq_app_load(w->app, w->server->app_path);
+}
+
+static int load_and_freeze(struct bq_worker *w)
+{
+    const struct bq_app_options options = bq_config_app_options(w->server->config);
+    if (bq_worker_load(w) != BQ_OK)
+        return BQ_INVALID;
+    return bq_app_freeze(w->app, &options);
+}
+
+static int open_access_log(struct bq_worker *w)
+{
+    const struct bq_server *s = w->server;
+    if (!s->access_log)
+        return BQ_OK;
+    w->access = bq_alloc(sizeof *w->access);
+    if (!w->access)
+        return BQ_MEMORY;
+    bq_access_log_init(w->access, (enum bq_access_format)s->config->access_log, s->access_log,
+                       w->number, w->loop);
+    return BQ_OK;
+}
+
+static int open_serve(struct bq_worker *w)
+{
+    struct bq_handler handler = bq_app_handler(w->app);
+    if (open_access_log(w) == BQ_OK) {
+        struct bq_serve_config config = {
+            .limits = bq_config_serve_limits(w->server->config),
+            .access = w->access ? bq_access_log_write : NULL,
+            .access_arg = w->access,
+        };
+        w->serve = bq_serve_new(w->loop, &config, &handler);
+    }
+    if (w->serve)
+        return BQ_OK;
+    bq_error("worker %u cannot start: out of memory", w->number);
+    return BQ_MEMORY;
+}
+
+static int prepare(struct bq_worker *w)
+{
+    int rc = w->app ? BQ_OK : load_and_freeze(w);
+    if (rc == BQ_OK)
+        rc = bq_app_run_hooks(w->app, "worker");
+    return rc == BQ_OK ? open_serve(w) : rc;
+}
+
+static void *run(void *arg)
+{
+    struct bq_worker *w = arg;
+    if (prepare(w) != BQ_OK) {
+        bq_server_set_state(w->server, w, BQ_WORKER_FAILED);
+        return NULL;
+    }
+    bq_server_set_state(w->server, w, BQ_WORKER_LOADED);
+    bq_loop_run(w->loop);
+    w->requests_cut = w->forced ? bq_serve_counts(w->serve).busy : 0;
+    bq_timer_clear(bq_loop_wheel(w->loop), &w->end_timer);
+    bq_serve_free(w->serve);
+    w->serve = NULL;
+    bq_server_set_state(w->server, w, w->failed ? BQ_WORKER_FAILED : BQ_WORKER_ENDED);
+    return NULL;
+}
+
+static void on_listen(struct bq_job *job)
+{
+    struct bq_worker *w = BQ_CONTAINER(job, struct bq_worker, listen_job);
+    struct bq_listeners *l = &w->server->listeners;
+    for (size_t i = 0; i < l->count; i++) {
+        int fd = bq_listeners_take(l, i, w->number);
+        if (bq_serve_listen(w->serve, fd, bq_listeners_is_shared(l, i)) == BQ_OK)
+            continue;
+        bq_error("worker %u cannot listen: %s", w->number, strerror(errno));
+        close(fd);
+        w->failed = true;
+        bq_loop_stop(w->loop);
+        return;
+    }
+    bq_server_set_state(w->server, w, BQ_WORKER_SERVING);
+}
+
+/* Ends the loop once connections, hooks and what the application does after answers are done. */
+static void end_if_done(struct bq_worker *w)
+{
+    if (!w->drained || !w->hooks_ended)
+        return;
+    if (bq_app_pending(w->app) == 0)
+        bq_loop_stop(w->loop);
+    else
+        bq_timer_set(bq_loop_wheel(w->loop), &w->end_timer, bq_loop_now_ms(w->loop) + END_POLL_MS);
+}
+
+static void on_end_timer(struct bq_timer *t)
+{
+    end_if_done(BQ_CONTAINER(t, struct bq_worker, end_timer));
+}
+
+static void on_drained(void *arg)
+{
+    struct bq_worker *w = arg;
+    w->drained = true;
+    end_if_done(w);
+}
+
+static void on_hooks_ended(void *arg, int rc)
+{
+    struct bq_worker *w = arg;
+    (void)rc; /* what a hook raised is logged, and does not keep the server from ending */
+    w->hooks_ended = true;
+    end_if_done(w);
+}
+
+static void on_drain(struct bq_job *job)
+{
+    struct bq_worker *w = BQ_CONTAINER(job, struct bq_worker, drain_job);
+    bq_app_start_hooks(w->app, "drain", on_hooks_ended, w);
+    bq_serve_drain(w->serve, on_drained, w);
+}
+
+static void on_stop(struct bq_job *job)
+{
+    struct bq_worker *w = BQ_CONTAINER(job, struct bq_worker, stop_job);
+    w->forced = true;
+    bq_loop_stop(w->loop);
+}
+
+int bq_worker_start(struct bq_worker *w)
+{
+    char name[16];
+    w->listen_job.fn = on_listen;
+    w->drain_job.fn = on_drain;
+    w->stop_job.fn = on_stop;
+    w->end_timer.fn = on_end_timer;
+    int error = pthread_create(&w->thread, NULL, run, w);
+    if (error) {
+        bq_error("worker %u cannot start: %s", w->number, strerror(error));
+        return BQ_SYSTEM;
+    }
+    w->started = true;
+    snprintf(name, sizeof name, "barq-%u", w->number);
+    pthread_setname_np(w->thread, name);
+    return BQ_OK;
+}
+
+void bq_worker_listen(struct bq_worker *w)
+{
+    bq_loop_post(w->loop, &w->listen_job);
+}
+
+void bq_worker_drain(struct bq_worker *w)
+{
+    bq_loop_post(w->loop, &w->drain_job);
+}
+
+void bq_worker_stop(struct bq_worker *w)
+{
+    bq_loop_post(w->loop, &w->stop_job);
+}
+
+void bq_worker_release(struct bq_worker *w)
+{
+    if (w->serve)
+        bq_serve_free(w->serve);
+    if (w->app)
+        bq_app_free(w->app);
+    bq_loop_free(w->loop);
+    bq_free(w->access);
+}

@@ -1,0 +1,68 @@
+/*
+ * worker.h: one thread that serves, with a loop, an application and connections of its own.
+ *
+ *   loading ── app loaded, hooks run ─> loaded ── listen ─> serving ── drain ─> ended
+ *      └──────────────> failed <──────────┘                    └────── stop ─────┘
+ *
+ * At failed and ended the thread has nothing more to do and may be joined. It walks
+ * these states alone, and the main thread asks for the steps with jobs
+ * that it posts to the worker's loop. Before the thread runs and after it has been
+ * joined, the main thread may use everything of the worker: it loads the first worker's
+ * application, and runs the "start" and "stop" hooks in it.
+ */
+#ifndef BQ_WORKER_H
+#define BQ_WORKER_H
+
+#include "access_log.h"
+#include "app/app.h"
+#include "net/loop.h"
+#include "serve/serve.h"
+
+#include <pthread.h>
+
+enum bq_worker_state {
+    BQ_WORKER_LOADING,
+    BQ_WORKER_LOADED,
+    BQ_WORKER_SERVING,
+    BQ_WORKER_FAILED,
+    BQ_WORKER_ENDED,
+};
+
+struct bq_server;
+
+struct bq_worker {
+    struct bq_server *server; /* shared, by the rules in server.h */
+    unsigned number;
+    enum bq_worker_state state; /* under server->lock */
+    bool started;               /* main's: there is a thread to join */
+    pthread_t thread;
+
+    /* The worker's own: */
+    struct bq_loop *loop;
+    struct bq_app *app;
+    struct bq_serve *serve;
+    struct bq_access_log *access; /* NULL: off */
+    struct bq_job listen_job, drain_job, stop_job;
+    struct bq_timer end_timer; /* looks again whether the application is done */
+    bool drained, hooks_ended;
+    bool failed;           /* to listen */
+    bool forced;           /* it ended by stop, not by draining */
+    uint32_t requests_cut; /* that were in flight then */
+};
+
+/* Makes loop and application and runs the file's declarations. Fails: BQ_INVALID, logged.
+ * Thread: the worker's, or main's before it. */
+int bq_worker_load(struct bq_worker *w);
+
+/* Starts the thread; what main has not done for it, it does. Fails: BQ_SYSTEM, logged. */
+int bq_worker_start(struct bq_worker *w);
+
+/* Steps of the diagram, for a worker that is loaded or serving; each at most once. Thread: main. */
+void bq_worker_listen(struct bq_worker *w);
+void bq_worker_drain(struct bq_worker *w);
+void bq_worker_stop(struct bq_worker *w);
+
+/* Frees what the worker has. Takes: the thread has been joined, or never started. */
+void bq_worker_release(struct bq_worker *w);
+
+#endif
