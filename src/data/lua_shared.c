@@ -37,9 +37,9 @@ int bq_shared_fail_rc(lua_State *L, struct bq_store *s, const struct bq_shared_k
     if (rc == BQ_LIMIT)
         return bq_shared_fail(
             L, s,
-            "the value for \"%s\" is too large: this store takes %d bytes at most; "
+            "the value for \"%s\" is too large: this store takes %f bytes at most; "
             "open it with a larger bytes_max",
-            name, (int)bq_store_entry_bytes_max(s));
+            name, (double)bq_store_entry_bytes_max(s));
     return bq_shared_fail(L, s, "\"%s\": %s", name, bq_rc_text(rc));
 }
 

@@ -13,6 +13,7 @@
 #include "data/lua_shared.h"
 #include "vm/task.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 struct fixture {
@@ -209,6 +210,14 @@ LUA_TEST(stores_are_opened_by_name,
          "end\n"
          "check('cannot be opened', shared, ('x'):rep(300))\n"
          "assert(getmetatable(s) == 'barq.shared')")
+
+LUA_TEST(the_annotations_name_what_the_core_has,
+         "local core, named = require('barq.shared.core'), {}\n"
+         "local file = assert(io.open(ROOT .. '/lua/meta/shared.lua')):read('*a')\n"
+         "for name in file:gmatch('\\nfunction core%.(%w+)') do named[name] = 'function' end\n"
+         "for name in file:gmatch('%-%-%-@field (%w+)') do named[name] = true end\n"
+         "for name in pairs(core) do assert(named[name], name); named[name] = nil end\n"
+         "assert(next(named) == nil, next(named))")
 
 /* The finaliser runs in the middle of unpacking, and uses the same store. */
 LUA_TEST(a_finaliser_may_use_the_store,
@@ -423,6 +432,57 @@ static void a_dropped_waiter_is_forgotten(void **state)
     assert_int_equal(ended.dropped, 2);
 }
 
+/* Workers with a Lua state and a loop each, as in the server. */
+#define WORKERS 3
+
+struct worker {
+    pthread_t thread;
+    struct bq_stores *stores;
+    struct ended ended;
+};
+
+static const char race[] =
+    "local function compute(key) s:incr('runs'); sleep(0.002); return { key } end\n"
+    "local function add_one(n) return (n or 0) + 1 end\n"
+    "for i = 1, 40 do\n"
+    "  local key = 'key' .. i\n"
+    "  assert(s:get_or(key, compute)[1] == key)\n"
+    "  s:update('sum', add_one); s:incr('count')\n"
+    "end\n";
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct fixture f = {.stores = w->stores, .loop = bq_loop_new()};
+    f.vm = bq_vm_new(f.loop, 0);
+    f.L = f.vm->L;
+    open_shared(f.L, f.stores);
+    open_tasks(&f);
+    for (int i = 0; i < 4; i++)
+        start(&f, race, &w->ended);
+    for (int i = 0; i < 2000 && w->ended.done < 4; i++)
+        bq_loop_run_once(f.loop, 10);
+    bq_vm_free(f.vm);
+    bq_loop_free(f.loop);
+    return NULL;
+}
+
+static void of_all_workers_one_computes(void **state)
+{
+    struct fixture *f = *state;
+    struct worker workers[WORKERS];
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (struct worker){.stores = f->stores};
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++) {
+        pthread_join(workers[i].thread, NULL);
+        assert_int_equal(workers[i].ended.done, 4);
+        assert_int_equal(workers[i].ended.errors + workers[i].ended.dropped, 0);
+    }
+    run(f->L, "assert(s:get('runs') == 40 and s:get('sum') == 480 and s:get('count') == 480)");
+}
+
 #ifdef BQ_FAULTS
 static const char under_faults[] =
     "local value = { ('x'):rep(300), { a = { 1, 2, 3 } } }\n"
@@ -490,6 +550,7 @@ int main(void)
         TEST(update_runs_again_when_the_key_changes_meanwhile),
         TEST(mistakes_are_blamed_on_the_line_that_made_them),
         TEST(stores_are_opened_by_name),
+        TEST(the_annotations_name_what_the_core_has),
         TEST(a_finaliser_may_use_the_store),
         TEST(get_or_computes_once_while_loading),
         TEST(while_loading_nobody_can_wait),
@@ -501,6 +562,7 @@ int main(void)
         TEST(a_leader_that_cannot_store_tells_the_others),
         TEST(where_a_task_cannot_wait_get_or_says_so),
         TEST(a_dropped_waiter_is_forgotten),
+        TEST(of_all_workers_one_computes),
 #ifdef BQ_FAULTS
         TEST(failing_memory_is_an_error_and_no_more),
         TEST(failing_lua_memory_leaves_the_store_usable),
