@@ -132,6 +132,16 @@ static void a_long_record_is_cut_and_says_so(void **state)
     }
 }
 
+static void a_cut_behind_dropped_newlines_is_told_too(void **state)
+{
+    (void)state;
+    char text[PIPE_BUF + 8];
+    memset(text, '\n', sizeof text);
+    text[0] = 'a';
+    text[sizeof text - 1] = 'z';
+    assert_logged("a [truncated]\n", "%.*s", (int)sizeof text, text);
+}
+
 static void the_longest_record_that_fits_is_not_cut(void **state)
 {
     (void)state;
@@ -208,6 +218,7 @@ int main(void)
         LOG_TEST(invalid_utf8_is_escaped_and_valid_stays),
         LOG_TEST(a_newline_cannot_begin_a_record),
         LOG_TEST(a_long_record_is_cut_and_says_so),
+        LOG_TEST(a_cut_behind_dropped_newlines_is_told_too),
         LOG_TEST(the_longest_record_that_fits_is_not_cut),
         LOG_TEST(errno_is_kept),
         LOG_TEST(lines_of_two_threads_do_not_mix),
