@@ -43,12 +43,11 @@ static inline void absorb(struct sip *s, uint64_t word)
 }
 
 /* The last, incomplete word: its top byte is the length, modulo 256. */
-static uint64_t last_word(const char *p, size_t n)
+static uint64_t last_word(bq_str s)
 {
-    uint64_t word = (uint64_t)n << 56;
-    const char *tail = p + (n & ~(size_t)7);
-    for (size_t i = 0; i < (n & 7); i++)
-        word |= (uint64_t)(unsigned char)tail[i] << (8 * i);
+    uint64_t word = (uint64_t)s.n << 56;
+    for (size_t i = s.n & ~(size_t)7; i < s.n; i++)
+        word |= (uint64_t)(unsigned char)s.p[i] << (8 * (i & 7));
     return word;
 }
 
@@ -65,7 +64,7 @@ uint64_t bq_hash(const struct bq_hash_key *key, bq_str str)
         memcpy(&word, str.p + i, 8);
         absorb(&s, le64toh(word));
     }
-    absorb(&s, last_word(str.p, str.n));
+    absorb(&s, last_word(str));
     s.v2 ^= 0xff;
     for (int i = 0; i < 3; i++)
         round_once(&s);

@@ -345,6 +345,18 @@ static bool list_key(void *arg, bq_str key)
     return !list->out->failed;
 }
 
+static void push_keys(lua_State *L, bq_str list)
+{
+    lua_newtable(L);
+    for (int i = 1; list.n; i++) {
+        uint32_t n;
+        memcpy(&n, list.p, sizeof n);
+        lua_pushlstring(L, list.p + sizeof n, n);
+        lua_rawseti(L, -2, i);
+        list = bq_str_of(list.p + sizeof n + n, list.n - sizeof n - n);
+    }
+}
+
 /* keys(store, prefix, limit) → array, in no order. Raises: without memory. */
 static int l_keys(lua_State *L)
 {
@@ -358,15 +370,7 @@ static int l_keys(lua_State *L)
         bq_scratch_give(scratch);
         return bq_shared_fail(L, s, "not enough memory for the list of keys");
     }
-    lua_newtable(L);
-    const char *p = scratch->buf.data, *end = p + scratch->buf.len;
-    for (int i = 1; p < end; i++) {
-        uint32_t n;
-        memcpy(&n, p, sizeof n);
-        lua_pushlstring(L, p + sizeof n, n);
-        lua_rawseti(L, -2, i);
-        p += sizeof n + n;
-    }
+    push_keys(L, bq_buf_str(&scratch->buf));
     bq_scratch_give(scratch);
     return 1;
 }
