@@ -13,22 +13,25 @@
 
 #define BQ_ENCODE_DEPTH_MAX 128
 
-/* Sentences about the value that could not be encoded: 'field "a.b[3]": a function has no JSON
- * form' and the way out. */
+/* One sentence that names the place, the value and the way out, with no line break:
+ * 'field "a.b[3]": a function has no JSON form; send ...'. */
 struct bq_encode_error {
     char text[256];
 };
 
-/* Appends the value at index. Never raises, runs no metamethods. Valid UTF-8 is
- * demanded of every string. Fails: BQ_INVALID and error (a function, userdata,
- * thread, NaN or infinity, a table with positions and names mixed or with holes,
- * nesting beyond BQ_ENCODE_DEPTH_MAX, which is also what a cycle comes to);
- * BQ_MEMORY (of out, or of the Lua stack). */
+/* Appends the value at index. Never raises, runs no metamethods, leaves the Lua stack as
+ * it is; a barq.object may have numbers as keys, which become strings (1 and "1" in one
+ * table make the name come twice). Fails, and out holds what it held before: BQ_INVALID and
+ * *error (a string that is not UTF-8; a function, userdata, thread or cdata; NaN or
+ * infinity; positions and names mixed, or positions with holes; nesting beyond
+ * BQ_ENCODE_DEPTH_MAX, which is also what a cycle comes to); BQ_MEMORY (of out, or of the
+ * Lua stack). */
 int bq_encode(lua_State *L, int index, struct bq_buf *out, struct bq_encode_error *error);
 
-/* Makes the metatables for barq.array and barq.object and pushes two functions,
- * array(t) and object(t): they mark the table (a new one without argument) and
- * return it; a table that has another metatable raises. */
+/* Makes the metatables "barq.array" and "barq.object" in the registry and pushes two
+ * functions, array(t) and object(t): they mark the table (a new one without argument) and
+ * return it; the last mark counts. A table that has a metatable of its own raises.
+ * Raises: on memory exhaustion. */
 void bq_encode_open(lua_State *L);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "json/word.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,12 +63,18 @@ static size_t write_escape(char *to, unsigned char c)
     return 6;
 }
 
-/* Writes the first character of s at *to and moves *to behind it. Gives the bytes of s
- * used, or 0 where s is not UTF-8. */
+/* Whether c stands for itself in the text. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+/* Writes the first character of s, which is not plain, at *to and moves *to behind it.
+ * Gives the bytes of s used, or 0 where s is not UTF-8. */
 static size_t write_character(char **to, bq_str s)
 {
     unsigned char c = (unsigned char)s.p[0];
-    if (c < 0x20 || c == '"' || c == '\\') {
+    if (c < 0x80) {
         *to += write_escape(*to, c);
         return 1;
     }
@@ -77,13 +84,13 @@ static size_t write_character(char **to, bq_str s)
     return n;
 }
 
-/* The bytes of about one word, one character at a time. Gives the bytes of s used, or
- * 0 where s is not UTF-8 and not lossy. */
+/* What is not plain at the start of s, up to about a word of it. Gives the bytes of s
+ * used, or 0 where s is not UTF-8 and not lossy. */
 static size_t write_characters(struct bq_buf *out, bq_str s, bool lossy)
 {
     char *to = out->data + out->len;
     size_t i = 0;
-    while (i < s.n && i < BQ_WORD_BYTES) {
+    while (i < s.n && i < BQ_WORD_BYTES && !is_plain((unsigned char)s.p[i])) {
         size_t used = write_character(&to, bq_str_of(s.p + i, s.n - i));
         if (!used && !lossy)
             return 0;
@@ -216,11 +223,12 @@ static size_t copy_with_point(char *to, const char *text)
     return n;
 }
 
-/* The fewest of 15 to 17 digits; 17 always read back. */
+/* The fewest digits that read back. Of numbers of 15 digits a normal double has at most
+ * one, so that fewer need no try; 17 digits always read back. */
 static size_t write_shortest(char *to, double v)
 {
     char text[NUMBER_BYTES_MAX];
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = v < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v)
             break;

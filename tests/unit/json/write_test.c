@@ -227,7 +227,9 @@ static void other_numbers_get_the_fewest_digits_that_read_back(void **state)
     number_is(0.1 + 0.2, "0.30000000000000004");
     number_is(1.0 / 3, "0.3333333333333333");
     number_is(2.0 / 3, "0.6666666666666666");
-    number_is(5e-324, "4.94065645841247e-324");
+    number_is(5e-324, "5e-324");
+    number_is(1.5e-323, "1.5e-323");
+    number_is(2.2250738585072014e-308, "2.2250738585072014e-308");
     number_is(1.7976931348623157e308, "1.7976931348623157e+308");
     number_is(1e100, "1e+100");
     number_is(9007199254740994.0, "9007199254740994");
