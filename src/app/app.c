@@ -248,6 +248,7 @@ int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options)
 {
     struct freezing f = {app, BQ_OK};
     app->options = *options;
+    app->vm->bytes_max = options->lua_bytes_max;
     int rc = call_logged(app, freeze, &f, "the application");
     if (f.rc == BQ_MEMORY)
         bq_error("the application: out of memory");

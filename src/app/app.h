@@ -32,7 +32,7 @@ struct bq_app_options {
     uint64_t body_bytes_max;
     bool redirect_slashes;
     bool dev;
-    uint64_t lua_bytes_max; /* 0: no limit; may be set at bq_app_new only */
+    uint64_t lua_bytes_max; /* 0: no limit; from freeze on instead of what bq_app_new was given */
 };
 
 /* Fails: NULL without memory, or when a module of barq's own does not load (logged). */
