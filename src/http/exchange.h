@@ -93,7 +93,8 @@ struct bq_handler {
     /* The peer has gone while the answer is awaited: the handler may end its
      * work early, and must respond still (the answer is dropped). */
     void (*gone)(void *self, struct bq_exchange *ex);
-    /* The request ended before request() was called; forget it. */
+    /* The request ended before request() was called, or the server itself ends and
+     * gone was not responded to; forget it. */
     void (*abandon)(void *self, struct bq_exchange *ex);
 };
 

@@ -15,7 +15,10 @@
 #include <time.h>
 
 /* A body is collected as it arrives; what is announced is believed up to here. */
-#define BODY_BYTES_BELIEVED 65536
+#define BODY_BYTES_BELIEVED ((uint64_t)64 * 1024)
+
+/* A spare work keeps a body's memory up to here. */
+#define BODY_BYTES_KEPT ((size_t)16 * 1024)
 
 /* All pieces of a body together may take as long as so many body_ms_max, and a
  * millisecond for each byte: a peer that drips bytes ends some day. */
@@ -25,18 +28,33 @@ static const struct bq_sink sink;
 
 /* Works */
 
+/* Forgets a request and all that it needed; ready for the next. So is every work
+ * that is in the pool or comes from it. */
+static void renew(struct bq_h1_work *w)
+{
+    bq_exchange_reset(&w->exchange);
+    if (w->body.cap > BODY_BYTES_KEPT)
+        bq_buf_release(&w->body);
+    bq_buf_reset(&w->body);
+    w->body_bytes = w->body_bytes_max = 0;
+    w->judged_us = 0;
+    w->fed = w->known = w->wants_body = false;
+    bq_h1_parser_reset(w->parser, &w->exchange);
+}
+
 static struct bq_h1_work *new_work(struct bq_serve *s)
 {
     struct bq_h1_work *w = bq_alloc(sizeof *w);
     if (!w)
         return NULL;
-    w->parser = bq_h1_parser_new(&s->config.limits.h1);
     w->body = BQ_BUF_INIT;
     bq_exchange_init(&w->exchange, &sink, NULL);
+    w->parser = bq_h1_parser_new(&s->config.limits.h1);
     if (!w->parser) {
         bq_h1_work_free(w);
         return NULL;
     }
+    renew(w);
     return w;
 }
 
@@ -49,24 +67,6 @@ void bq_h1_work_free(struct bq_h1_work *w)
     bq_free(w);
 }
 
-/* Ready for a request. */
-static void prepare(struct bq_h1_work *w)
-{
-    w->body_bytes = w->body_bytes_max = 0;
-    w->judged_us = 0;
-    w->fed = w->known = w->wants_body = false;
-    bq_h1_parser_reset(w->parser, &w->exchange);
-}
-
-/* Forgets a request and all that it needed. */
-static void clear(struct bq_h1_work *w)
-{
-    bq_exchange_reset(&w->exchange);
-    if (w->body.cap > BQ_SPARE_BUF_BYTES)
-        bq_buf_release(&w->body);
-    bq_buf_reset(&w->body);
-}
-
 static bool lend(struct bq_conn *c)
 {
     struct bq_serve *s = c->serve;
@@ -74,7 +74,6 @@ static bool lend(struct bq_conn *c)
     if (!w && !(w = new_work(s)))
         return false;
     w->exchange.conn = c;
-    prepare(w);
     c->work = w;
     s->counts.busy++;
     return true;
@@ -84,7 +83,6 @@ static void give_back(struct bq_conn *c)
 {
     struct bq_serve *s = c->serve;
     struct bq_h1_work *w = c->work;
-    clear(w);
     c->work = NULL;
     s->counts.busy--;
     if (!bq_pool_give(&s->spare_works, &w->spare))
@@ -93,11 +91,12 @@ static void give_back(struct bq_conn *c)
 
 static void drop(struct bq_conn *c)
 {
+    const struct bq_handler *handler = &c->serve->handler;
     if (!c->work)
         return;
-    const struct bq_handler *handler = &c->serve->handler;
     if (c->work->known)
         handler->abandon(handler->self, &c->work->exchange);
+    renew(c->work);
     give_back(c);
 }
 
@@ -235,13 +234,11 @@ static void answer(struct bq_conn *c, const struct bq_response *response)
     c->last = c->last || c->serve->draining;
     bool written = write_answer(c, response);
     bool unread = c->last && surprises_client(c);
-    clear(c->work);
+    renew(c->work);
     if (written && !c->last) {
-        prepare(c->work);
         bq_conn_set_state(c, BQ_CONN_IDLE);
         return;
     }
-    c->work->known = false;
     give_back(c);
     if (written)
         bq_conn_finish(c, unread);
@@ -255,6 +252,7 @@ static void respond(struct bq_exchange *ex, const struct bq_response *response)
     assert(ex == &c->work->exchange);
     if (c->state == BQ_CONN_GONE) {
         record(c, response->status, 0);
+        renew(c->work);
         give_back(c);
         bq_conn_set_state(c, BQ_CONN_CLOSED);
     } else {
@@ -306,7 +304,7 @@ static void body_begins(struct bq_conn *c, const struct bq_h1_framing *framing, 
 {
     struct bq_h1_work *w = c->work;
     uint64_t n = framing->chunked ? 0 : framing->content_length;
-    size_t believed = n < BODY_BYTES_BELIEVED ? (size_t)n : BODY_BYTES_BELIEVED;
+    size_t believed = (size_t)(n < BODY_BYTES_BELIEVED ? n : BODY_BYTES_BELIEVED);
     if (n > w->body_bytes_max)
         refuse(c, 413, "Content Too Large");
     else if (w->wants_body && bq_buf_reserve(&w->body, believed) != BQ_OK)

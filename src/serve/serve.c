@@ -13,7 +13,7 @@
 #include "serve/worker.h"
 
 #define SPARE_CONNS 256
-#define SPARE_WORKS 64
+#define SPARE_WORKS 256
 
 static struct bq_conn *conn_in_all(struct bq_node *n)
 {

@@ -15,10 +15,12 @@
 #include "net/addr.h"
 #include "net/loop.h"
 
+/* A time of 0 is no limit. */
 struct bq_serve_limits {
     struct bq_h1_limits h1;
     uint32_t head_ms_max;     /* from a request's first byte to the end of its head: 408 */
-    uint32_t body_ms_max;     /* between two pieces of a body: 408 */
+    uint32_t body_ms_max;     /* between two pieces of a body: 408; for all of it ten times as long
+                                 and a millisecond for each byte */
     uint32_t idle_ms_max;     /* keep-alive, and before the first byte: closed */
     uint32_t write_ms_max;    /* a peer that takes no byte for so long: reset */
     uint32_t requests_max;    /* per connection; the last answer says close. 0: no limit */
@@ -55,8 +57,9 @@ struct bq_serve;
 struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config *config,
                               const struct bq_handler *handler);
 
-/* Resets every connection that is left (handlers hear gone, or abandon) and closes
- * the listening sockets. */
+/* Resets every connection that is left and closes the listening sockets. A handler
+ * whose answer is awaited hears gone; if it does not respond within that, it hears
+ * abandon too, and must not respond after it. Not from within a handler. */
 void bq_serve_free(struct bq_serve *s);
 
 /* Accepts from fd from now on. Takes the descriptor. shared: other workers watch
