@@ -198,14 +198,12 @@ struct layout {
     uint32_t node_count, leaf_count, text_bytes;
 };
 
-/* A parameter (or the root) that only leads into one static run is one with it. */
+/* A parameter (or the root) that only leads into one static run is one with it. No
+ * parameter follows directly: there is a slash between. */
 static const struct growing_node *merged(const struct growing_node *node)
 {
-    bool has_params = false;
-    for (size_t i = 0; i < CONVERTER_COUNT; i++)
-        has_params |= node->params[i] != NULL;
     bool single = node->children && !node->children->next;
-    return single && !has_params && !node->leaf ? node->children : node;
+    return single && !node->leaf ? node->children : node;
 }
 
 static void enqueue(struct layout *l, const struct growing_node *node, enum bq_converter converter)

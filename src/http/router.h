@@ -5,8 +5,8 @@
  * uuid, slug), "/files/{path*}" (the rest, one or more segments, last only). A
  * static segment beats a converter, a converter a plain parameter, a parameter
  * the rest; where the rest of the path or the method does not fit, the next best
- * is tried. Every node of the tree is visited at most once for a match, so
- * backtracking is bounded by the tree's size.
+ * is tried. A match walks the tree at most twice (the path raw, then decoded), and
+ * a walk visits every node at most once, so backtracking is bounded by its size.
  *
  * Percent-decoding happens here, once, per segment: "%2F" stays inside its
  * segment. An empty segment ("//", a trailing slash) fits only a pattern that

@@ -2,11 +2,11 @@
  * router_match.c: from a raw path to a route, over the frozen tree of tree.h.
  *
  * The walk takes the raw path first, which is all there is to do for nearly every
- * request; where that shows that something is to be decoded, it is decoded whole,
- * with a placeholder for an encoded slash, and walked again. The walk keeps a branch for each node
- * with parameters that it passed: at most one for each segment. Where a node lies in the path is
- * given by its pattern alone (every parameter but the rest takes one whole
- * segment), which is why no node is visited twice.
+ * request; where that shows that something is to be decoded, the path is decoded
+ * whole, with a placeholder for an encoded slash, and walked again. The walk keeps a
+ * branch for each node with parameters that it passed: at most one for each segment.
+ * Where a node lies in the path is given by its pattern alone (every parameter but
+ * the rest takes one whole segment), which is why a walk visits no node twice.
  */
 #include "base/utf8.h"
 #include "http/chars.h"
@@ -159,7 +159,8 @@ static bool leaf_answers(struct walk *w, const struct bq_tree_node *node)
     return w->out->route != BQ_TREE_NONE;
 }
 
-/* Leaves are met best first; those that lack the method only add to the allow mask. */
+/* The path starts with "/", as every pattern does. Leaves are met best first; those that
+ * lack the method only add to the allow mask. */
 static bool walk_tree(struct walk *w, bq_str path)
 {
     const struct bq_tree_node *node = w->tree->nodes;
@@ -169,8 +170,6 @@ static bool walk_tree(struct walk *w, bq_str path)
     w->plain = true;
     w->params = 0;
     w->depth = 0;
-    if (path.n == 0 || path.p[0] != '/')
-        return false;
     for (; node; node = next_branch(w, &at)) {
         while (node && run_fits(w, node, at)) {
             at += node->text_n;
@@ -254,6 +253,8 @@ enum bq_match_result bq_router_match(const struct bq_router *r, enum bq_method m
     w.method = method;
     w.out = out;
     assert(w.tree->nodes);
+    if (path.n == 0 || path.p[0] != '/')
+        return BQ_MATCH_NOT_FOUND;
     for (bool prepared = false;; prepared = true) {
         bool found = walk_tree(&w, decoded);
         /* Bytes that equal a static run stand in the pattern as they are. So a path

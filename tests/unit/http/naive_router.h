@@ -65,14 +65,11 @@ static inline bool naive_is_hex(char c)
     return c && strchr("0123456789abcdefABCDEF", c);
 }
 
-/* Decodes the path into segments; the first is what stands before the first slash.
- * False: 400. */
+/* Decodes a path that starts with "/" into segments. False: 400. */
 static inline bool naive_split(bq_str path, struct naive_segment *segments, size_t *count)
 {
-    *count = 1;
-    segments[0].n = 0;
+    *count = 0;
     for (size_t i = 0; i < path.n; i++) {
-        struct naive_segment *to = &segments[*count - 1];
         char c = path.p[i];
         if (c == '/') {
             segments[(*count)++].n = 0;
@@ -88,6 +85,7 @@ static inline bool naive_split(bq_str path, struct naive_segment *segments, size
         }
         if (c == '\0')
             return false;
+        struct naive_segment *to = &segments[*count - 1];
         to->text[to->n++] = c;
     }
     for (size_t i = 0; i < *count; i++)
@@ -192,17 +190,19 @@ static inline int naive_method_rank(enum bq_method route, enum bq_method asked)
 static inline void naive_find(const struct naive_router *r, enum bq_method method, bq_str path,
                               struct naive_match *out)
 {
-    static struct naive_segment all[NAIVE_SEGMENTS + 1];
+    static struct naive_segment segments[NAIVE_SEGMENTS];
     static struct naive_match candidate;
     unsigned char best[NAIVE_SEGMENTS + 1];
     size_t count;
     memset(best, 0xff, sizeof best);
     out->allow = 0;
-    out->result = naive_split(path, all, &count) ? BQ_MATCH_NOT_FOUND : BQ_MATCH_INVALID;
-    if (out->result == BQ_MATCH_INVALID || all[0].n)
+    out->result = BQ_MATCH_NOT_FOUND;
+    if (path.n == 0 || path.p[0] != '/')
         return;
-    const struct naive_segment *segments = all + 1;
-    count--;
+    if (!naive_split(path, segments, &count)) {
+        out->result = BQ_MATCH_INVALID;
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         if (naive_has_piece(segments[i].text, segments[i].n, false))
             return;

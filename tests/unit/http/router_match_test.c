@@ -378,6 +378,8 @@ static void what_is_no_path_matches_nothing(void **state)
     assert_int_equal(get(f, ""), NOT_FOUND);
     assert_int_equal(get(f, "*"), NOT_FOUND);
     assert_int_equal(get(f, "a/b"), NOT_FOUND);
+    assert_int_equal(get(f, "%2Fa"), NOT_FOUND);
+    assert_int_equal(get(f, "%zz"), NOT_FOUND);
     assert_int_equal(match_str(f, BQ_GET, bq_str_of(NULL, 0)), NOT_FOUND);
 }
 
@@ -412,6 +414,27 @@ static void as_many_parameters_as_allowed(void **state)
     assert_param(f, 0, "0");
     assert_param(f, 14, "14");
     assert_param(f, 15, "15/16");
+}
+
+static void every_byte_of_a_static_run_counts(void **state)
+{
+    char path[] = "/abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+    struct fixture *f = *state;
+    for (size_t n = 2; n < sizeof path; n++) {
+        char error[256];
+        uint32_t other;
+        bq_router_free(f->router);
+        f->router = bq_router_new();
+        assert_int_equal(bq_router_add(f->router, BQ_GET, bq_str_of(path, n), 0, &other, error),
+                         BQ_OK);
+        assert_int_equal(bq_router_freeze(f->router), BQ_OK);
+        assert_int_equal(match_str(f, BQ_GET, bq_str_of(path, n)), 0);
+        for (size_t i = 0; i < n; i++) {
+            path[i] ^= 1;
+            assert_int_equal(match_str(f, BQ_GET, bq_str_of(path, n)), NOT_FOUND);
+            path[i] ^= 1;
+        }
+    }
 }
 
 static void long_paths_of_slashes_end(void **state)
@@ -606,6 +629,7 @@ int main(void)
         TEST(path_without_percent_is_not_copied),
         TEST(only_used_parameters_are_written),
         TEST(as_many_parameters_as_allowed),
+        TEST(every_byte_of_a_static_run_counts),
         TEST(long_paths_of_slashes_end),
         TEST(backtracking_is_bounded_by_the_tree),
         TEST(deepest_pattern_has_a_branch_at_every_segment),
