@@ -238,9 +238,12 @@ static void restore_slashes(struct bq_match *out)
 
 static enum bq_match_result answer(const struct walk *w, bool found)
 {
+    if (found) {
+        w->out->param_count = w->params;
+        return BQ_MATCH_FOUND;
+    }
     w->out->allow = w->allow;
-    w->out->param_count = w->params;
-    return found ? BQ_MATCH_FOUND : w->allow ? BQ_MATCH_METHOD : BQ_MATCH_NOT_FOUND;
+    return w->allow ? BQ_MATCH_METHOD : BQ_MATCH_NOT_FOUND;
 }
 
 enum bq_match_result bq_router_match(const struct bq_router *r, enum bq_method method, bq_str path,
