@@ -94,7 +94,7 @@ static int parse(struct bq_listener *l, const struct bq_config *c, bool listed, 
     int rc = listed ? bq_endpoint_parse(&l->endpoint, c->listen.items[i], reason)
                     : bq_endpoint_set(&l->endpoint, c->host, (uint16_t)c->port, reason);
     if (rc != BQ_OK)
-        snprintf(error->text, sizeof error->text, "%s: %s", listed ? "listen" : "host", reason);
+        snprintf(error->text, sizeof error->text, "cannot listen: %s", reason);
     return rc;
 }
 

@@ -31,7 +31,7 @@ const struct bq_option bq_options[] = {
     {"access_log", BQ_OPTION_ENUM, AT(access_log), "off", .words = access_words, .implied = "text",
      .help = "on standard output"},
     {"log_level", BQ_OPTION_ENUM, AT(log_level), "info", .words = level_words,
-     .help = "least level of the log on standard error"},
+     .help = "least level that is logged"},
     {"drain_timeout", BQ_OPTION_DURATION, AT(drain_ms_max), "10", 0, 24 * HOUR_MS,
      .help = "how long the end waits for requests in flight"},
     {"request_line_max", BQ_OPTION_SIZE, AT(line_bytes_max), "8KiB", 64, MIB,
