@@ -5,8 +5,8 @@
 #ifndef BQ_APP_DECODE_H
 #define BQ_APP_DECODE_H
 
-#include "json/check.h"
 #include "vm/lua.h"
+#include "json/check.h"
 
 #define BQ_DECODE_DEPTH_MAX 128
 
@@ -14,7 +14,7 @@
 void bq_decode_open(lua_State *L);
 
 /* Pushes the value. Fails: BQ_INVALID or BQ_LIMIT and *error, nothing is pushed.
- * Raises: on memory exhaustion. */
+ * Raises: on memory exhaustion (inside lua-cjson, its scratch string is lost then). */
 int bq_decode(lua_State *L, bq_str text, struct bq_json_error *error);
 
 /* Pushes barq.null, a light userdata. */

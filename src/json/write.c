@@ -223,16 +223,24 @@ static size_t copy_with_point(char *to, const char *text)
     return n;
 }
 
-/* The fewest digits that read back. Of numbers of 15 digits a normal double has at most
- * one, so that fewer need no try; 17 digits always read back. */
+/* The fewest significant digits worth a try. Of numbers of 15 digits a normal double has
+ * at most one, so that fewer need no try; from 0.1 to 10^15 write_decimal has tried 15. */
+static int digits_min(double v)
+{
+    if (v < DBL_MIN)
+        return 1;
+    return v >= 0.1 && v < 1e15 ? 16 : 15;
+}
+
 static size_t write_shortest(char *to, double v)
 {
     char text[NUMBER_BYTES_MAX];
-    for (int digits = v < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+    for (int digits = digits_min(v); digits < 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v)
-            break;
+            return copy_with_point(to, text);
     }
+    snprintf(text, sizeof text, "%.17g", v); /* always reads back */
     return copy_with_point(to, text);
 }
 

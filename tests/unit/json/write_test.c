@@ -237,22 +237,26 @@ static void other_numbers_get_the_fewest_digits_that_read_back(void **state)
     number_is(-1e-20, "-1e-20");
 }
 
+/* Bits of any kind, and quotients as programs compute them. */
+static double random_number(unsigned *seed, int round)
+{
+    static const double scales[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e9, 1e11, 1e14};
+    uint64_t bits =
+        (uint64_t)rand_r(seed) << 42 ^ (uint64_t)rand_r(seed) << 21 ^ (uint64_t)rand_r(seed);
+    double v;
+    memcpy(&v, &bits, sizeof v);
+    if (round % 2 == 0 || !isfinite(v))
+        v = (double)(bits >> (round % 45 + 11)) / scales[round / 2 % 11];
+    return v;
+}
+
 static void every_number_reads_back_as_itself(void **state)
 {
     (void)state;
     unsigned seed = 7;
     struct bq_buf out = BQ_BUF_INIT;
     for (int round = 0; round < 40000; round++) {
-        uint64_t bits =
-            (uint64_t)rand_r(&seed) << 42 ^ (uint64_t)rand_r(&seed) << 21 ^ (uint64_t)rand_r(&seed);
-        static const double scales[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e9, 1e11, 1e14};
-        double v, scale = scales[round / 2 % 11];
-        if (round % 2)
-            memcpy(&v, &bits, sizeof v);
-        else
-            v = (double)(bits >> 20) / scale;
-        if (!isfinite(v))
-            continue;
+        double v = random_number(&seed, round);
         struct bq_json_error error;
         bq_buf_reset(&out);
         assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
@@ -260,6 +264,41 @@ static void every_number_reads_back_as_itself(void **state)
         assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
         double back = strtod(out.data, NULL);
         assert_memory_equal(&back, &v, sizeof v);
+    }
+    bq_buf_release(&out);
+}
+
+/* Without zeros at either end, point, sign and exponent. */
+static int significant_digits(const char *text)
+{
+    int digits = 0, zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text == '0' && digits)
+            zeros++;
+        if (*text < '1' || *text > '9')
+            continue;
+        digits += zeros + 1;
+        zeros = 0;
+    }
+    return digits;
+}
+
+static void no_number_is_written_with_more_digits_than_it_needs(void **state)
+{
+    (void)state;
+    unsigned seed = 9;
+    struct bq_buf out = BQ_BUF_INIT;
+    for (int round = 0; round < 10000; round++) {
+        double v = random_number(&seed, round);
+        char shortest[40];
+        int digits = 1;
+        do
+            snprintf(shortest, sizeof shortest, "%.*g", digits, v);
+        while (strtod(shortest, NULL) != v && digits++ < 17);
+        bq_buf_reset(&out);
+        assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
+        assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
+        assert_int_equal(significant_digits(out.data), significant_digits(shortest));
     }
     bq_buf_release(&out);
 }
@@ -325,6 +364,7 @@ int main(void)
         cmocka_unit_test(decimals_are_written_as_short_as_they_were_typed),
         cmocka_unit_test(other_numbers_get_the_fewest_digits_that_read_back),
         cmocka_unit_test(every_number_reads_back_as_itself),
+        cmocka_unit_test(no_number_is_written_with_more_digits_than_it_needs),
         cmocka_unit_test(nan_and_infinity_are_refused),
 #ifdef BQ_FAULTS
         cmocka_unit_test(a_failed_allocation_leaves_whole_texts),
