@@ -65,26 +65,39 @@ bool bq_chars_all(bq_str s, enum bq_char_class class)
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Whether one of eight bytes is below 0x20 or is 0x7f: a tab hits too and is
- * looked at again. */
-static bool suspicious(uint64_t w)
+/* Of eight bytes: a high bit is set if one is below 0x20 or is 0x7f. A tab sets it
+ * too, and a byte above 0x7f never does. */
+static uint64_t suspicion(const char *p)
 {
-    uint64_t low = (w - EACH(0x20)) & ~w;
-    uint64_t del = w ^ EACH(0x7f);
-    return (low | ((del - EACH(0x01)) & ~del)) & EACH(0x80);
+    uint64_t w;
+    memcpy(&w, p, sizeof w);
+    uint64_t low = w - EACH(0x20);
+    uint64_t del = (w ^ EACH(0x7f)) - EACH(0x01);
+    return (low | del) & ~w & EACH(0x80);
 }
 
 bool bq_chars_value(bq_str s)
 {
-    while (s.n >= sizeof(uint64_t)) {
-        uint64_t w;
+    if (s.n < sizeof(uint64_t))
+        return bq_chars_all(s, BQ_CHAR_VALUE);
+    /* The last eight bytes overlap the ones before. */
+    const char *last = s.p + s.n - sizeof(uint64_t);
+    uint64_t suspicious = suspicion(last);
+    for (const char *p = s.p; p < last; p += sizeof(uint64_t))
+        suspicious |= suspicion(p);
+    return !suspicious || bq_chars_all(s, BQ_CHAR_VALUE);
+}
+
+bool bq_chars_ascii(bq_str s)
+{
+    uint64_t all = 0, w;
+    for (; s.n >= sizeof w; s = bq_str_of(s.p + sizeof w, s.n - sizeof w)) {
         memcpy(&w, s.p, sizeof w);
-        if (suspicious(w) && !bq_chars_all(bq_str_of(s.p, sizeof w), BQ_CHAR_VALUE))
-            return false;
-        s.p += sizeof w;
-        s.n -= sizeof w;
+        all |= w;
     }
-    return bq_chars_all(s, BQ_CHAR_VALUE);
+    for (size_t i = 0; i < s.n; i++)
+        all |= (unsigned char)s.p[i];
+    return !(all & EACH(0x80));
 }
 
 int bq_hex_value(char c)

@@ -27,6 +27,9 @@ bool bq_chars_all(bq_str s, enum bq_char_class class);
 /* As bq_chars_all(s, BQ_CHAR_VALUE), eight bytes at a time. */
 bool bq_chars_value(bq_str s);
 
+/* Whether no byte of s is above 0x7f. */
+bool bq_chars_ascii(bq_str s);
+
 /* The value of a hexadecimal digit, or -1. */
 int bq_hex_value(char c);
 

@@ -84,10 +84,11 @@ static bool is_registered_coding(bq_str token)
 static struct bq_refusal refuse_coding(bq_str list)
 {
     bq_str token = BQ_STR("");
+    const char *end = list.p + list.n;
     unsigned registered = 0;
     while (bq_str_next_token(&list, &token) && is_registered_coding(token))
         registered++;
-    if (registered && list.n == 0 && bq_str_eq_nocase(token, BQ_STR("chunked")))
+    if (registered && token.p + token.n == end && bq_str_eq_nocase(token, BQ_STR("chunked")))
         return bq_refuse(501, "transfer coding not implemented");
     return bq_refuse(400, "malformed transfer-encoding");
 }

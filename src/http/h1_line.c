@@ -67,6 +67,8 @@ int bq_method_find(bq_str name, enum bq_method *out)
     return BQ_NOT_FOUND;
 }
 
+#define VERSION_BYTES (sizeof "HTTP/1.1" - 1)
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -74,8 +76,7 @@ static bool is_digit(char c)
 
 static struct bq_refusal read_version(bq_str v, uint8_t *minor)
 {
-    if (v.n != 8 || memcmp(v.p, "HTTP/", 5) != 0 || !is_digit(v.p[5]) || v.p[6] != '.' ||
-        !is_digit(v.p[7]))
+    if (memcmp(v.p, "HTTP/", 5) != 0 || !is_digit(v.p[5]) || v.p[6] != '.' || !is_digit(v.p[7]))
         return bq_refuse(400, "malformed request line");
     if (v.p[5] == '0')
         return bq_refuse(400, "HTTP/0.9 is not supported");
@@ -85,34 +86,28 @@ static struct bq_refusal read_version(bq_str v, uint8_t *minor)
     return BQ_ACCEPTED;
 }
 
-static bool has_obs_text(bq_str s)
-{
-    unsigned char all = 0;
-    for (size_t i = 0; i < s.n; i++)
-        all |= (unsigned char)s.p[i];
-    return all & 0x80;
-}
-
+/* Offsets count from the ends, where the grammar is fixed; what lies between the first
+ * space and the version is the target, and a space in it is bq_target_parse's to
+ * refuse. */
 struct bq_refusal bq_h1_line_read(bq_str line, struct bq_h1_line *out)
 {
-    size_t first = bq_str_find(line, ' ', 0);
-    size_t second = bq_str_find(line, ' ', first + 1);
-    bq_str method = bq_str_of(line.p, first);
-    if (second >= line.n || second == first + 1 || !first || !bq_chars_all(method, BQ_CHAR_TOKEN))
+    size_t method_n = 0;
+    while (method_n < line.n && bq_char_is(line.p[method_n], BQ_CHAR_TOKEN))
+        method_n++;
+    if (method_n == 0 || line.n < method_n + sizeof " / HTTP/1.1" - 1 || line.p[method_n] != ' ' ||
+        line.p[line.n - VERSION_BYTES - 1] != ' ')
         return bq_refuse(400, "malformed request line");
-
-    bq_str target = bq_str_of(line.p + first + 1, second - first - 1);
-    if (!bq_chars_all(target, BQ_CHAR_TARGET))
-        return bq_refuse(400, "malformed request target");
-    struct bq_refusal refusal =
-        read_version(bq_str_of(line.p + second + 1, line.n - second - 1), &out->version_minor);
+    bq_str version = bq_str_of(line.p + line.n - VERSION_BYTES, VERSION_BYTES);
+    struct bq_refusal refusal = read_version(version, &out->version_minor);
     if (refusal.status)
         return refusal;
+
+    bq_str method = bq_str_of(line.p, method_n);
+    bq_str target = bq_str_of(line.p + method_n + 1, line.n - method_n - VERSION_BYTES - 2);
     if (bq_method_find(method, &out->method) != BQ_OK || bq_str_eq(method, BQ_STR("CONNECT")))
         return bq_refuse(501, "method not implemented");
-
     out->method_n = (uint32_t)method.n;
     out->target_n = (uint32_t)target.n;
-    out->foreign = out->method == BQ_METHOD_OTHER || has_obs_text(target);
+    out->foreign = out->method == BQ_METHOD_OTHER || !bq_chars_ascii(target);
     return BQ_ACCEPTED;
 }

@@ -134,6 +134,8 @@ static struct bq_refusal refusal_of(llhttp_errno_t err)
         return bq_refuse(400, "malformed content-length");
     case HPE_INVALID_TRANSFER_ENCODING:
         return bq_refuse(400, "malformed transfer-encoding");
+    case HPE_INVALID_URL:
+        return bq_refuse(400, "malformed request target");
     default:
         return bq_refuse(400, "malformed header field");
     }
@@ -276,6 +278,9 @@ static bool keep(struct bq_h1_parser *p, const char *bytes, size_t n)
         size_t cap = s->cap ? s->cap : SECTION_BYTES_MIN;
         while (cap - s->n < n)
             cap *= 2;
+        if (cap > p->limits.head_bytes_max)
+            cap = p->limits.head_bytes_max;
+        assert(cap - s->n >= n);
         char *moved = bq_arena_alloc(&p->ex->arena, cap);
         if (!moved) {
             refuse(p, bq_refuse(503, "out of memory"));

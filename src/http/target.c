@@ -4,21 +4,19 @@
 #include "base/rc.h"
 #include "http/chars.h"
 
+/* Four decimal numbers up to 255 without leading zeros. */
 static bool ipv4_valid(bq_str s)
 {
-    unsigned parts = 0;
-    while (parts < 4) {
+    for (int part = 1;; part++) {
         size_t dot = bq_str_find(s, '.', 0);
         uint64_t n;
         bool padded = dot > 1 && s.p[0] == '0';
         if (dot > 3 || padded || bq_str_u64(bq_str_of(s.p, dot), &n) != BQ_OK || n > 255)
             return false;
-        parts++;
-        if (dot == s.n)
-            break;
+        if (part == 4 || dot == s.n)
+            return part == 4 && dot == s.n;
         s = bq_str_of(s.p + dot + 1, s.n - dot - 1);
     }
-    return parts == 4 && bq_str_find(s, '.', 0) == s.n;
 }
 
 static bool hex_group(bq_str s)
@@ -61,40 +59,55 @@ static bool ipv6_valid(bq_str s)
     return before >= 0 && after >= 0 && before + after <= 7;
 }
 
-static bool reg_name_valid(bq_str s)
+/* Where the registered name (or IPv4 address) at the front of s ends; SIZE_MAX for a
+ * broken percent-encoding. */
+static size_t reg_name_end(bq_str s)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '%') {
-            if (s.n - i < 3 || bq_hex_value(s.p[i + 1]) < 0 || bq_hex_value(s.p[i + 2]) < 0)
-                return false;
-            i += 2;
-        } else if (!bq_char_is(s.p[i], BQ_CHAR_REG_NAME)) {
-            return false;
-        }
+    size_t i = 0;
+    for (; i < s.n; i++) {
+        if (bq_char_is(s.p[i], BQ_CHAR_REG_NAME))
+            continue;
+        if (s.p[i] != '%')
+            break;
+        if (s.n - i < 3 || bq_hex_value(s.p[i + 1]) < 0 || bq_hex_value(s.p[i + 2]) < 0)
+            return SIZE_MAX;
+        i += 2;
     }
-    return true;
+    return i;
 }
 
-/* "" or ":" digits. */
+/* Where the "[…]" at the front of s ends; SIZE_MAX if it holds no IPv6 address. */
+static size_t literal_end(bq_str s)
+{
+    size_t end = bq_str_find(s, ']', 0);
+    bool valid = end < s.n && ipv6_valid(bq_str_of(s.p + 1, end - 1));
+    return valid ? end + 1 : SIZE_MAX;
+}
+
+/* "" or ":" digits, up to 65535. */
 static bool port_valid(bq_str s)
 {
-    uint64_t port;
-    if (s.n <= 1)
-        return s.n == 0 || s.p[0] == ':';
-    return s.p[0] == ':' && s.n <= 6 && bq_str_u64(bq_str_of(s.p + 1, s.n - 1), &port) == BQ_OK &&
-           port <= 65535;
+    unsigned port = 0;
+    if (s.n == 0)
+        return true;
+    if (s.p[0] != ':' || s.n > sizeof ":65535" - 1)
+        return false;
+    for (size_t i = 1; i < s.n; i++) {
+        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+        if (digit > 9)
+            return false;
+        port = 10 * port + digit;
+    }
+    return port <= 65535;
 }
 
 bool bq_host_valid(bq_str host)
 {
-    bool literal = host.n && host.p[0] == '[';
-    size_t end = bq_str_find(host, literal ? ']' : ':', 0);
-    if (literal && end == host.n)
-        return false;
-    bool named = literal ? ipv6_valid(bq_str_of(host.p + 1, end - 1))
-                         : reg_name_valid(bq_str_of(host.p, end));
-    end += literal;
-    return named && port_valid(bq_str_of(host.p + end, host.n - end));
+    if (host.n == 0)
+        return true;
+    bool literal = host.p[0] == '[';
+    size_t end = literal ? literal_end(host) : reg_name_end(host);
+    return end <= host.n && port_valid(bq_str_of(host.p + end, host.n - end));
 }
 
 static void split_query(struct bq_request *r, bq_str s)
