@@ -13,9 +13,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +25,9 @@
 /* How long lines are gathered, and the least time between two notices. */
 #define GATHER_MS 50
 #define NOTICE_MS 1000
+
+/* What a pipe takes without waiting when poll(2) has reported it writable. */
+#define PIPE_CHUNK_BYTES ((size_t)PIPE_BUF)
 
 /* The two sides write to cache lines of their own. */
 struct lane {
@@ -38,7 +43,7 @@ struct bq_line_writer {
     const char *name;
     int fd;
     unsigned lane_count;
-    size_t lane_bytes;
+    size_t lane_bytes, chunk_bytes_max;
     struct lane *lanes;
     atomic_bool asleep; /* a producer must wake the thread */
     pthread_t thread;
@@ -47,7 +52,7 @@ struct bq_line_writer {
     bool stopping, has_ended, abandoned;
     /* The thread's own: */
     bool failing; /* the last write failed, and the log says so */
-    uint64_t noticed;
+    uint64_t noticed, lost_before;
     struct timespec notice_after;
     atomic_uint_fast64_t lost; /* lines that a failed write took along */
 };
@@ -112,12 +117,17 @@ bool bq_line_writer_put(struct bq_line_writer *w, unsigned lane, bq_str line)
     return true;
 }
 
-uint64_t bq_line_writer_dropped(const struct bq_line_writer *w)
+static uint64_t dropped_by_lanes(const struct bq_line_writer *w)
 {
-    uint64_t n = atomic_load_explicit(&w->lost, memory_order_relaxed);
+    uint64_t n = 0;
     for (unsigned i = 0; i < w->lane_count; i++)
         n += atomic_load_explicit(&w->lanes[i].dropped, memory_order_relaxed);
     return n;
+}
+
+uint64_t bq_line_writer_dropped(const struct bq_line_writer *w)
+{
+    return dropped_by_lanes(w) + atomic_load_explicit(&w->lost, memory_order_relaxed);
 }
 
 /* The fullest lane's bytes. */
@@ -131,17 +141,33 @@ static size_t fill(const struct bq_line_writer *w)
     return most;
 }
 
+static void give_notice(struct bq_line_writer *w, bool at_once)
+{
+    uint64_t dropped = dropped_by_lanes(w);
+    if (dropped == w->noticed || (!at_once && !has_passed(&w->notice_after)))
+        return;
+    bq_warn("%s: lines dropped: %llu, they are not read as fast as they come", w->name,
+            (unsigned long long)(dropped - w->noticed));
+    w->noticed = dropped;
+    w->notice_after = time_after(NOTICE_MS);
+}
+
+/* Waits for the reader, and says meanwhile what that costs. */
+static void wait_until_writable(struct bq_line_writer *w)
+{
+    struct pollfd p = {.fd = w->fd, .events = POLLOUT};
+    while (poll(&p, 1, NOTICE_MS) == 0)
+        give_notice(w, false);
+}
+
 /* Standard output may be non-blocking, as its other users like it. */
-static ssize_t write_some(int fd, const struct iovec *pieces, int count)
+static ssize_t write_some(struct bq_line_writer *w, const struct iovec *pieces, int count)
 {
     for (;;) {
-        ssize_t n = writev(fd, pieces, count);
-        if (n >= 0)
+        wait_until_writable(w);
+        ssize_t n = writev(w->fd, pieces, count);
+        if (n >= 0 || (errno != EAGAIN && errno != EINTR))
             return n;
-        if (errno == EAGAIN)
-            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
-        else if (errno != EINTR)
-            return -1;
     }
 }
 
@@ -161,11 +187,21 @@ static size_t count_lines(const struct iovec *pieces, int count)
 static void note_failure(struct bq_line_writer *w, int error, size_t lines)
 {
     char text[128];
-    atomic_fetch_add_explicit(&w->lost, lines, memory_order_relaxed);
-    if (!w->failing)
+    if (!w->failing) {
+        w->lost_before = atomic_load_explicit(&w->lost, memory_order_relaxed);
         bq_error("%s: lines are lost, they cannot be written: %s", w->name,
                  strerror_r(error, text, sizeof text));
+    }
     w->failing = true;
+    atomic_fetch_add_explicit(&w->lost, lines, memory_order_relaxed);
+}
+
+static void note_success(struct bq_line_writer *w)
+{
+    uint64_t lost = atomic_load_explicit(&w->lost, memory_order_relaxed) - w->lost_before;
+    if (w->failing)
+        bq_warn("%s: lines can be written again, lost: %llu", w->name, (unsigned long long)lost);
+    w->failing = false;
 }
 
 static void write_lane(struct bq_line_writer *w, struct lane *l)
@@ -174,26 +210,16 @@ static void write_lane(struct bq_line_writer *w, struct lane *l)
     size_t head = atomic_load_explicit(&l->head, memory_order_relaxed);
     size_t tail = atomic_load_explicit(&l->tail, memory_order_acquire);
     while (head != tail) {
-        int count = ring_pieces(w, l, head, tail, pieces);
-        ssize_t n = write_some(w->fd, pieces, count);
+        size_t chunk = tail - head < w->chunk_bytes_max ? tail - head : w->chunk_bytes_max;
+        int count = ring_pieces(w, l, head, head + chunk, pieces);
+        ssize_t n = write_some(w, pieces, count);
         if (n < 0)
             note_failure(w, errno, count_lines(pieces, count));
         else
-            w->failing = false;
-        head = n < 0 ? tail : head + (size_t)n;
+            note_success(w);
+        head += n < 0 ? chunk : (size_t)n;
         atomic_store_explicit(&l->head, head, memory_order_release);
     }
-}
-
-static void give_notice(struct bq_line_writer *w, bool at_once)
-{
-    uint64_t dropped = bq_line_writer_dropped(w);
-    if (dropped == w->noticed || (!at_once && !has_passed(&w->notice_after)))
-        return;
-    bq_warn("%s: %llu lines were dropped, because they are not read as fast as they come", w->name,
-            (unsigned long long)(dropped - w->noticed));
-    w->noticed = dropped;
-    w->notice_after = time_after(NOTICE_MS);
 }
 
 /* Gathers lines for a moment, or sleeps until there are any. False: time to end. */
@@ -258,6 +284,12 @@ static void init_sync(struct bq_line_writer *w)
     pthread_condattr_destroy(&monotonic);
 }
 
+static bool is_pipe(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static bool init_lanes(struct bq_line_writer *w)
 {
     w->lanes = bq_alloc_zero(w->lane_count * sizeof *w->lanes);
@@ -278,6 +310,7 @@ struct bq_line_writer *bq_line_writer_open(const char *name, int fd, unsigned la
     w->fd = fd;
     w->lane_count = lanes;
     w->lane_bytes = lane_bytes;
+    w->chunk_bytes_max = is_pipe(fd) ? PIPE_CHUNK_BYTES : lane_bytes;
     init_sync(w);
     int error = init_lanes(w) ? pthread_create(&w->thread, NULL, run, w) : ENOMEM;
     if (error) {
