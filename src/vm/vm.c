@@ -8,6 +8,7 @@
 #include "vm/task.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The registry's key for the vm; only its address counts. */
 static const char registry_key;
@@ -38,9 +39,24 @@ static int panic(lua_State *L)
     abort();
 }
 
+/* The locale belongs to the process: changed by one handler, it would change for every thread how
+ * numbers are read and written. As Lua's manual says of a locale that cannot be set: nil. */
+static int l_setlocale(lua_State *L)
+{
+    const char *wanted = luaL_optstring(L, 1, NULL);
+    if (!wanted || strcmp(wanted, "C") == 0 || strcmp(wanted, "POSIX") == 0)
+        lua_pushliteral(L, "C");
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 static void open_state(lua_State *L, void *vm)
 {
     luaL_openlibs(L);
+    lua_getglobal(L, "os");
+    lua_pushcfunction(L, l_setlocale);
+    lua_setfield(L, -2, "setlocale");
     lua_pushlightuserdata(L, (void *)&registry_key);
     lua_pushlightuserdata(L, vm);
     lua_rawset(L, LUA_REGISTRYINDEX);

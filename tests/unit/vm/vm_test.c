@@ -50,6 +50,18 @@ static void the_count_of_bytes_follows_the_collector(void **state)
     bq_vm_free(vm);
 }
 
+static void the_locale_of_the_process_cannot_be_changed(void **state)
+{
+    (void)state;
+    struct bq_vm *vm = bq_vm_new(NULL, 0);
+    assert_int_equal(luaL_dostring(vm->L, "assert(os.setlocale() == 'C')\n"
+                                          "assert(os.setlocale('C') == 'C')\n"
+                                          "assert(os.setlocale('de_DE.UTF-8') == nil)\n"
+                                          "assert(os.setlocale('') == nil)"),
+                     0);
+    bq_vm_free(vm);
+}
+
 static void raise_text(lua_State *L, void *arg)
 {
     luaL_error(L, "%s", (const char *)arg);
@@ -98,6 +110,7 @@ int main(void)
         cmocka_unit_test(the_vm_is_found_from_any_coroutine),
         cmocka_unit_test(the_memory_limit_is_an_error_that_the_state_survives),
         cmocka_unit_test(the_count_of_bytes_follows_the_collector),
+        cmocka_unit_test(the_locale_of_the_process_cannot_be_changed),
         cmocka_unit_test(protect_reports_errors_and_keeps_the_stack),
 #ifdef BQ_FAULTS
         cmocka_unit_test(every_failed_allocation_while_opening_is_survived),
