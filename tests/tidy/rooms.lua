@@ -44,6 +44,17 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 -- Sources without a test file of their own name, and the tests that cover them.
 rooms.covered_by = {
   ["src/main.c"] = "tests/e2e",
+  ["src/server.c"] = "tests/e2e",
+  ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/hooks.c"] = "tests/unit/app/app_test.c",
+  ["src/app/lua_core.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/reply.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/request.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/route.c"] = "tests/unit/app/app_test.c",
+  ["src/data/lua_flight.c"] = "tests/unit/data/lua_shared_test.c",
+  ["src/data/stripe.c"] = "tests/unit/data/shared_test.c",
+  ["src/serve/proto.c"] = "tests/unit/serve/conn_test.c",
 }
 
 -- typedefs of structs: small values that are passed by copy.
