@@ -1,5 +1,5 @@
-# barq_embed_lua(OUT dir): writes one C file with every Lua module below dir as bytes, so that
-# the server is one file, and keeps it fresh at build time.
+# barq_embed_lua(OUT dir): writes one C file with every Lua module below dir/barq as bytes, so
+# that the server is one file, and keeps it fresh at build time.
 function(barq_embed_lua out dir)
     file(GLOB_RECURSE modules CONFIGURE_DEPENDS ${dir}/barq/*.lua)
     set(generated ${CMAKE_BINARY_DIR}/embedded_lua.c)

@@ -159,25 +159,30 @@ check("every header is guarded by its path", function(report)
 end)
 
 check("every file opens by saying what it is for", function(report)
-  local function opens(path, pattern)
-    local name = path:match("[^/]+$"):gsub("%p", "%%%0")
-    return source.text(path):sub(1, 400):find(pattern:format(name))
+  -- Whether a file's first comment begins with its name: "arena.c: …", "-- barq.shared: …".
+  local function named(path, mark)
+    local stem = path:match("([^/]+)$"):gsub("%.%w+$", ""):gsub("%p", "%%%0")
+    return ("\n" .. source.text(path):sub(1, 400)):find(mark .. "[%w_./]*" .. stem .. "[%w.]*: %S")
   end
-  for _, path in ipairs(c_files) do
-    if not opens(path, "^/%%*%%s[%%s*]*%s: %%S") then
+  for _, path in ipairs(joined(room_files, source.find({ "bench" }, { ".c" }))) do
+    if source.text(path):sub(1, 2) ~= "/*" or not named(path, "\n[/ ]%*%s") then
       report(path, 1, "does not open with /* name: its job")
     end
   end
   -- Not the applications: they show what people write, down to the five lines of the README.
-  for _, path in ipairs(source.find({ "lua", "tests", "bench" }, { ".lua" })) do
-    local meta = opens(path, "^%%-%%-%%-@meta[^\n]*\n%%-%%-+ ?%s: %%S")
-    if not meta and not opens(path, "^%%-%%-+ ?%s: %%S") then
+  for _, path in ipairs(source.find({ "lua", "bench" }, { ".lua" })) do
+    if source.text(path):sub(1, 2) ~= "--" or not named(path, "\n%-%-+ ") then
       report(path, 1, "does not open with -- name: its job")
     end
   end
   for _, path in ipairs(scripts) do
-    if not opens(path, "^#![^\n]+\n# %s: %%S") then
+    if not source.text(path):find("^#!/usr/bin/env ") or not named(path, "\n# ") then
       report(path, 1, "does not open with #! and # name: its job")
+    end
+  end
+  for _, path in ipairs(source.find({ "tests" }, { ".c", ".h", ".lua" })) do
+    if not source.text(path):find("^/%*") and not source.text(path):find("^%-%-") then
+      report(path, 1, "does not open with a comment")
     end
   end
 end)
