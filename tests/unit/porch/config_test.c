@@ -420,21 +420,6 @@ static void every_option_is_reachable_from_every_origin(void **state)
     }
 }
 
-static void help_shows_every_option_in_a_line(void **state)
-{
-    char text[8192], name[BQ_OPTION_TEXT_MAX];
-    FILE *f = fmemopen(text, sizeof text, "w");
-    bq_options_print(f);
-    fclose(f);
-    for (size_t i = 0; i < bq_option_count; i++) {
-        bq_option_spell(BQ_ORIGIN_COMMAND_LINE, bq_str_cstr(bq_options[i].name), name);
-        assert_non_null(strstr(text, name));
-    }
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
-        assert_in_range(end - line, 20, 110);
-    (void)state;
-}
-
 static void without_memory_a_text_is_refused(void **state)
 {
 #ifdef BQ_FAULTS
@@ -482,7 +467,6 @@ int main(void)
         TEST(listen_gives_way_to_a_later_host_or_port),
         TEST(auto_is_a_worker_for_each_processor),
         TEST(every_option_is_reachable_from_every_origin),
-        TEST(help_shows_every_option_in_a_line),
         TEST(without_memory_a_text_is_refused),
     };
     bq_log_set_level(BQ_LOG_OFF);
