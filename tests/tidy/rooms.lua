@@ -44,7 +44,6 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 -- Sources without a test file of their own name, and the tests that cover them.
 rooms.covered_by = {
   ["src/main.c"] = "tests/e2e",
-  ["src/server.c"] = "tests/e2e",
   ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/hooks.c"] = "tests/unit/app/app_test.c",
