@@ -181,7 +181,6 @@ static bool write_error(struct bq_conn *c, int status, const char *reason)
     struct bq_h1_reply how = reply_to(c, true);
     struct bq_buf *out = bq_conn_out(c);
     size_t before = bq_buf_size(out);
-    out->failed = false;
     if (bq_h1_write_error(out, status, reason, &how) != BQ_OK)
         return false;
     c->serve->counts.refused++;

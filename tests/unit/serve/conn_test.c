@@ -248,6 +248,7 @@ static void write_timeout_under_a_handler_waits_for_its_answer(void **state)
     pass(&r, 150);
     assert_int_equal(conn->state, BQ_CONN_GONE);
     assert_int_equal(r.gones, 1);
+    assert_null(conn->out.data);
     pass(&r, 20);
     answer_later(&r, BQ_STR("late"));
     turns(&r, 2);
@@ -261,14 +262,16 @@ static void slow_reader_is_not_idle(void **state)
     (void)state;
     struct rig r;
     struct client c;
-    SHORT(&r, idle_ms_max);
+    rig_open_with_limit(&r, offsetof(struct bq_serve_limits, idle_ms_max), 200);
     r.big_bytes = 4 << 20;
-    client_open(&r, &c);
+    struct bq_conn *conn = client_open(&r, &c);
     client_send(&c, GET("/big"));
-    pass(&r, 150);
+    pass(&r, 300);
+    uint64_t begin_ms = bq_loop_now_ms(r.loop);
     for (int i = 0; i < 100 && c.received < r.big_bytes; i++)
         exchange_bytes(&r, &c);
     assert_true(c.received > r.big_bytes);
+    assert_true(conn->deadline_ms >= begin_ms + 200);
     wait_for_end(&r, &c, 2000);
     client_close(&c);
     rig_close(&r);
@@ -561,6 +564,167 @@ static void answer_to_a_client_that_closes_needs_no_lingering(void **state)
     rig_close(&r);
 }
 
+static void peer_that_only_sends_is_reset_all_the_same(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    int small = 4096;
+    rig_open_with_limit(&r, offsetof(struct bq_serve_limits, write_ms_max), 100);
+    r.big_bytes = 250 << 10;
+    struct bq_conn *conn = client_open(&r, &c);
+    setsockopt(conn->transport.watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+    client_send(&c, GET("/big") GET("/later"));
+    for (int i = 0; i < 400 && conn->state != BQ_CONN_GONE; i++) {
+        client_send(&c, "G"); /* each causes a run, which tries to write */
+        pass(&r, 5);
+    }
+    assert_int_equal(conn->state, BQ_CONN_GONE);
+    answer_later(&r, BQ_STR("late"));
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void peer_that_takes_little_but_often_is_not_reset(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    char buf[16384];
+    rig_open_with_limit(&r, offsetof(struct bq_serve_limits, write_ms_max), 300);
+    r.big_bytes = 4 << 20;
+    client_open(&r, &c);
+    client_send(&c, GET("/big"));
+    for (int i = 0; i < 30; i++) {
+        pass(&r, 20);
+        for (int k = 0; k < 4; k++)
+            assert_true(recv(c.fd, buf, sizeof buf, 0) > 0);
+    }
+    assert_int_equal(r.serve->counts.open, 1);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void input_is_left_in_the_socket_while_output_is_backed_up(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    r.big_bytes = 4 << 20;
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, GET("/big"));
+    turns(&r, 2);
+    client_send(&c, GET("/now"));
+    turns(&r, 4);
+    assert_int_equal(spy.reads, 1);
+    assert_int_equal(conn->transport.watch.want, BQ_WRITE);
+    for (int i = 0; i < 100 && r.requests < 2; i++)
+        exchange_bytes(&r, &c);
+    assert_int_equal(r.requests, 2);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void input_behind_the_last_request_is_neither_kept_nor_read(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, HEAD("GET", "/later") "Connection: close\r\n\r\n");
+    exchange_bytes(&r, &c);
+    assert_int_equal(conn->transport.watch.want, BQ_READ); /* the peer may leave */
+    client_send(&c, GET("/now"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(conn->transport.watch.want, 0);
+    assert_null(conn->rest.data);
+    answer_later(&r, BQ_STR("late"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(answers(&c), 1);
+    assert_int_equal(conn->state, BQ_CONN_LINGERING);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void last_request_of_a_pipeline_with_more_behind_it_lingers(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, GET("/later") HEAD("GET", "/now") "Connection: close\r\n\r\n" GET("/now"));
+    exchange_bytes(&r, &c);
+    answer_later(&r, BQ_STR("late"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(answers(&c), 2);
+    assert_int_equal(conn->state, BQ_CONN_LINGERING);
+    assert_null(conn->rest.data);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void last_request_that_fills_the_buffer_lingers(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    char head[256];
+    rig_open(&r);
+    int n = snprintf(head, sizeof head,
+                     HEAD("POST", "/now") "Connection: close\r\nContent-Length: %05d\r\n\r\n", 0);
+    int body = (int)BQ_INPUT_BYTES - n;
+    snprintf(head, sizeof head,
+             HEAD("POST", "/now") "Connection: close\r\nContent-Length: %05d\r\n\r\n", body);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, head);
+    client_send_bytes(&c, r.big, (size_t)body);
+    client_send(&c, GET("/now"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(answers(&c), 1);
+    assert_int_equal(conn->state, BQ_CONN_LINGERING);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void nobody_lingers_for_a_peer_that_has_ended(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    client_open(&r, &c);
+    client_send(&c, GET("/later") "nonsense\r\n\r\n");
+    shutdown(c.fd, SHUT_WR);
+    exchange_bytes(&r, &c);
+    answer_later(&r, BQ_STR("late"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(count_of(&c, "HTTP/1.1 400 "), 1);
+    assert_int_equal(r.serve->counts.open, 0);
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void draining_looks_once_more_for_a_request(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, GET("/now"));
+    exchange_bytes(&r, &c);
+    client_send(&c, GET("/now"));
+    bq_conn_drain(conn); /* before the loop has seen it */
+    exchange_bytes(&r, &c);
+    assert_int_equal(answers(&c), 2);
+    assert_true(c.ended);
+    client_close(&c);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +756,14 @@ int main(void)
         cmocka_unit_test(lingering_discards_a_bounded_number_of_bytes),
         cmocka_unit_test(lingering_ends_in_time),
         cmocka_unit_test(answer_to_a_client_that_closes_needs_no_lingering),
+        cmocka_unit_test(peer_that_only_sends_is_reset_all_the_same),
+        cmocka_unit_test(peer_that_takes_little_but_often_is_not_reset),
+        cmocka_unit_test(input_is_left_in_the_socket_while_output_is_backed_up),
+        cmocka_unit_test(input_behind_the_last_request_is_neither_kept_nor_read),
+        cmocka_unit_test(last_request_of_a_pipeline_with_more_behind_it_lingers),
+        cmocka_unit_test(last_request_that_fills_the_buffer_lingers),
+        cmocka_unit_test(nobody_lingers_for_a_peer_that_has_ended),
+        cmocka_unit_test(draining_looks_once_more_for_a_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -355,7 +355,8 @@ static void unwanted_body_that_is_held_back_is_answered_at_once_and_last(void **
     struct client c;
     rig_open(&r);
     struct bq_conn *conn = client_open(&r, &c);
-    client_send(&c, HEAD("POST", "/refused") "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+    client_send(&c, HEAD("POST", "/refused") "Content-Length: 4\r\nConnection: close\r\n"
+                                             "Expect: 100-continue\r\n\r\n");
     exchange_bytes(&r, &c);
     assert_int_equal(count_of(&c, "HTTP/1.1 100"), 0);
     assert_int_equal(answers(&c), 1);
@@ -559,6 +560,55 @@ static void peer_is_told_to_the_handler(void **state)
     rig_close(&r);
 }
 
+static void connection_that_ends_by_surprise_lingers(void **state)
+{
+    (void)state;
+    struct rig r = {0};
+    struct client c;
+    struct bq_serve_config config = rig_config(&r);
+    config.limits.requests_max = 1;
+    rig_open_with(&r, &config);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, GET("/now"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(conn->state, BQ_CONN_LINGERING); /* its next request may be under way */
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void half_an_empty_line_does_not_reach_another_connection(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client a, b;
+    rig_open(&r);
+    client_open(&r, &a);
+    client_open(&r, &b);
+    client_send(&a, "\r");
+    exchange_bytes(&r, &a);
+    client_send(&b, GET("/now"));
+    exchange_bytes(&r, &b);
+    assert_int_equal(answers(&b), 1);
+    client_close(&a);
+    client_close(&b);
+    rig_close(&r);
+}
+
+static void access_record_of_a_bodiless_status_counts_no_body(void **state)
+{
+    (void)state;
+    struct rig r;
+    struct client c;
+    rig_open(&r);
+    client_open(&r, &c);
+    client_send(&c, GET("/empty"));
+    exchange_bytes(&r, &c);
+    assert_int_equal(r.record.status, 204);
+    assert_int_equal(r.record.body_bytes, 0);
+    client_close(&c);
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -592,6 +642,9 @@ int main(void)
         cmocka_unit_test(access_record_of_an_unreadable_request_is_empty),
         cmocka_unit_test(counters_follow_requests),
         cmocka_unit_test(peer_is_told_to_the_handler),
+        cmocka_unit_test(connection_that_ends_by_surprise_lingers),
+        cmocka_unit_test(half_an_empty_line_does_not_reach_another_connection),
+        cmocka_unit_test(access_record_of_a_bodiless_status_counts_no_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  *
  *   /now      answers "ok" at once       /later    answers when the test says so
  *   /echo     answers the body           /big      answers rig.big_bytes bytes
+ *   /empty    answers 204
  *   /refused  does not want a body       /onend    answers when it hears gone
  */
 #ifndef BQ_TESTS_SERVE_RIG_H
@@ -133,6 +134,9 @@ static void on_request(void *self, struct bq_exchange *ex)
         r->pending[r->pending_count++] = ex;
     } else if (bq_str_eq(path, BQ_STR("/big"))) {
         answer(ex, bq_str_of(r->big, r->big_bytes));
+    } else if (bq_str_eq(path, BQ_STR("/empty"))) {
+        struct bq_response none = {.status = 204, .body = BQ_STR("never sent")};
+        ex->sink->respond(ex, &none);
     } else if (bq_str_eq(path, BQ_STR("/echo"))) {
         answer(ex, ex->body);
     } else {
