@@ -22,7 +22,7 @@
 #define LOG_FLUSH_MS 1000
 #define STOP_HOOK_MS 250
 
-/* How long workers that have loaded wait for the others when one has failed. */
+/* How long the start, when one worker has failed, waits for those that still load. */
 #define FAILED_START_MS 10000
 
 /* Descriptors that are not connections: of each worker, and of the process. */
@@ -34,7 +34,7 @@ const char bq_version[] = BARQ_VERSION;
 /* Sets of states, as bits. */
 #define IN(state) (1u << BQ_WORKER_##state)
 #define RUNNING   (IN(LOADED) | IN(SERVING))
-#define OVER     (IN(FAILED) | IN(ENDED))
+#define OVER      (IN(FAILED) | IN(ENDED))
 
 void bq_server_complain(const char *format, ...)
 {
@@ -53,6 +53,11 @@ static uint64_t now_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static struct timespec timespec_of(uint64_t ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
 }
 
 void bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state)
@@ -80,19 +85,16 @@ static unsigned count_started(const struct bq_server *s)
     return n;
 }
 
-/* Whether all come into one of the states by then. */
-static bool wait_all(struct bq_server *s, unsigned states, uint64_t deadline_ms)
+/* Waits until all are in one of the states, or until then. */
+static void wait_all(struct bq_server *s, unsigned states, uint64_t deadline_ms)
 {
-    const struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
-                                   .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    const struct timespec until = timespec_of(deadline_ms);
     unsigned all = count_started(s);
     int rc = 0;
     pthread_mutex_lock(&s->lock);
     while (count_in(s, states) < all && rc == 0)
         rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-    bool reached = count_in(s, states) == all;
     pthread_mutex_unlock(&s->lock);
-    return reached;
 }
 
 /* Whether all come into the state, before one fails. */
@@ -119,13 +121,32 @@ static void tell(struct bq_server *s, void (*step)(struct bq_worker *w))
     }
 }
 
-static void join_all(struct bq_server *s)
+/* Takes: the lock. */
+static struct bq_worker *find_over(const struct bq_server *s)
 {
-    for (unsigned i = 0; i < s->worker_count; i++) {
-        if (s->workers[i].started)
-            pthread_join(s->workers[i].thread, NULL);
-        s->workers[i].started = false;
+    for (unsigned i = 0; i < s->worker_count; i++)
+        if (s->workers[i].started && (OVER >> s->workers[i].state & 1))
+            return &s->workers[i];
+    return NULL;
+}
+
+/* Joins each worker as it ends. Whether all have by then. */
+static bool join_all(struct bq_server *s, uint64_t deadline_ms)
+{
+    const struct timespec until = timespec_of(deadline_ms);
+    struct bq_worker *w;
+    while (count_started(s) > 0) {
+        int rc = 0;
+        pthread_mutex_lock(&s->lock);
+        while (!(w = find_over(s)) && rc == 0)
+            rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+        pthread_mutex_unlock(&s->lock);
+        if (!w)
+            break;
+        pthread_join(w->thread, NULL);
+        w->started = false;
     }
+    return count_started(s) == 0;
 }
 
 /* --- init, load, release ---------------------------------------------------------------- */
@@ -240,6 +261,8 @@ static bool start_listening(struct bq_server *s)
         bq_server_complain("%s", error.text);
         return false;
     }
+    /* From the first connection on, the end is an orderly one. */
+    bq_signals_block();
     tell(s, bq_worker_listen);
     return wait_start(s, BQ_WORKER_SERVING);
 }
@@ -274,11 +297,8 @@ static void close_outside(struct bq_server *s)
 /* A thread that is inside Lua can be neither stopped nor joined. */
 static _Noreturn void leave(struct bq_server *s, int code)
 {
-    unsigned all = count_started(s);
-    pthread_mutex_lock(&s->lock);
-    unsigned stuck = all - count_in(s, OVER);
-    pthread_mutex_unlock(&s->lock);
-    bq_error("%u of %u workers did not come back from Lua and are cut off", stuck, all);
+    bq_error("%u of %u workers did not come back from Lua and are cut off", count_started(s),
+             s->worker_count);
     close_outside(s);
     _exit(code);
 }
@@ -287,9 +307,8 @@ static int fail_start(struct bq_server *s)
 {
     wait_all(s, RUNNING | OVER, now_ms() + FAILED_START_MS);
     tell(s, bq_worker_stop);
-    if (!wait_all(s, OVER, now_ms() + STOP_MS))
+    if (!join_all(s, now_ms() + STOP_MS))
         leave(s, 1);
-    join_all(s);
     close_outside(s);
     return 1;
 }
@@ -308,15 +327,12 @@ static int stop(struct bq_server *s, int number)
     uint64_t deadline = now_ms() + s->config->drain_ms_max;
     bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     tell(s, bq_worker_drain);
-    bool drained = wait_all(s, OVER, deadline);
-    if (!drained) {
+    if (!join_all(s, deadline)) {
         tell(s, bq_worker_stop);
-        if (!wait_all(s, OVER, now_ms() + STOP_MS))
+        if (!join_all(s, now_ms() + STOP_MS))
             leave(s, 0);
-    }
-    join_all(s);
-    if (!drained)
         report_cut(s);
+    }
     close_outside(s);
     uint64_t now = now_ms();
     bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
@@ -326,9 +342,10 @@ static int stop(struct bq_server *s, int number)
 
 int bq_server_run(struct bq_server *s)
 {
-    if (!start(s))
+    if (!start(s)) {
+        bq_signals_unblock();
         return fail_start(s);
-    bq_signals_block();
+    }
     announce(s);
     return stop(s, bq_signals_wait());
 }

@@ -239,6 +239,7 @@ static void the_drain_timeout_cuts_requests_and_counts_them(void **state)
 static void a_second_signal_ends_at_once(void **state)
 {
     struct fixture *f = *state;
+    f->config.workers = 1;
     write_app(f, APP);
     spawn(f);
     int fd = reach(f);
