@@ -102,15 +102,17 @@ static int set_option(struct bq_config *c, enum bq_origin origin, const struct b
 
 void bq_config_init(struct bq_config *c)
 {
-    struct bq_config_error error;
     *c = (struct bq_config){0};
     bq_arena_init(&c->arena, NULL, 0);
     for (const struct bq_option *o = bq_options; o < bq_options + bq_option_count; o++) {
-        if (!o->preset)
-            continue;
-        int rc = set_option(c, BQ_ORIGIN_DEFAULT, o, bq_str_cstr(o->preset), "default", &error);
-        assert(rc == BQ_OK && "a default is within its own bounds");
-        (void)rc;
+        struct bq_option_value value = {0, {NULL, 0}};
+        bool ok = !o->preset || bq_option_read(o, bq_str_cstr(o->preset), &value);
+        assert(ok && "a default is within its own bounds");
+        (void)ok;
+        if (o->type == BQ_OPTION_STRING)
+            *(bq_str *)field_of(c, o) = value.text;
+        else if (o->type != BQ_OPTION_LIST)
+            *(uint64_t *)field_of(c, o) = value.number;
     }
 }
 

@@ -29,7 +29,7 @@ struct bq_list_value {
 };
 
 /* Numbers are uint64_t, durations milliseconds, sizes bytes, enums the word's index;
- * texts lie in the arena. */
+ * texts lie in the arena, or are constants. */
 struct bq_config {
     bq_str host;
     uint64_t port;

@@ -23,6 +23,7 @@ static void open_modules(lua_State *L, void *arg)
 int bq_worker_load(struct bq_worker *w)
 {
     const struct bq_app_env env = {open_modules, w, BARQ_VERSION, w->number};
+    errno = ENOMEM; /* where no system call says otherwise */
     w->loop = bq_loop_new();
     if (!w->loop) {
         bq_error("worker %u cannot start: %s", w->number, strerror(errno));
