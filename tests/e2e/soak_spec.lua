@@ -29,7 +29,8 @@ local app = [[
 ]]
 
 local function soak(port, seed)
-  local pipe = assert(io.popen(("%s %d 1000 50000 %d 2>&1; echo exit $?"):format(client, port, seed)))
+  local command = ("%s %d 1000 50000 %d 2>&1; echo exit $?"):format(client, port, seed)
+  local pipe = assert(io.popen(command))
   local text = pipe:read("*a")
   pipe:close()
   return text
