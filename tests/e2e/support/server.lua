@@ -219,6 +219,14 @@ function Server:resident_bytes()
   return tonumber(pages) * unistd.sysconf(30) -- _SC_PAGESIZE, which lua-posix does not name
 end
 
+--- The processor time that it has used.
+---@return number seconds
+function Server:cpu_seconds()
+  local rest = read_file(("/proc/%d/stat"):format(self.pid)):match("^.*%) %a (.*)$")
+  local user, system = rest:match("^" .. ("%S+ "):rep(10) .. "(%d+) (%d+)")
+  return (tonumber(user) + tonumber(system)) / unistd.sysconf(2) -- _SC_CLK_TCK
+end
+
 local function remove_directory(directory)
   for name in dirent.files(directory) do
     if name ~= "." and name ~= ".." then os.remove(directory .. "/" .. name) end
