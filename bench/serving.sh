@@ -36,6 +36,7 @@ trap stop_servers EXIT
 start() {
     local name=$1 log=$work/$1.log url tries
     shift
+    : >"$log" # what the last run said there is not what this one says
     "$@" >"$log" 2>&1 &
     pid=$!
     pids+=("$pid")
