@@ -32,16 +32,9 @@ void bq_describe(lua_State *L, int index)
     lua_pushfstring(L, "an error object that is a %s", luaL_typename(L, index));
 }
 
-static void collect_garbage(lua_State *L, void *arg)
-{
-    (void)arg;
-    lua_gc(L, LUA_GCCOLLECT, 0);
-}
-
 void bq_failure_memory(struct bq_call *call)
 {
     bq_failure_log(call, "not enough memory: see lua_memory_max");
-    bq_vm_protect(call->app->vm, collect_garbage, NULL);
     bq_reply_status(call, 500);
 }
 

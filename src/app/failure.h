@@ -12,7 +12,7 @@
  * error came from an error handler, or memory is exhausted. */
 struct bq_task *bq_failure_prepare(struct bq_call *call);
 
-/* Lua's memory limit is reached: collects garbage, logs, answers 500. The call is gone. */
+/* Lua's memory limit is reached: logs, answers 500. The call is gone. */
 void bq_failure_memory(struct bq_call *call);
 
 /* An error line in the log: method, route and text. */

@@ -37,6 +37,8 @@ static struct bq_task *new_task(struct bq_vm *vm)
 
 struct bq_task *bq_task_take(struct bq_vm *vm)
 {
+    /* What ran out of memory has ended, and has left its garbage. */
+    bq_vm_relieve(vm);
     struct bq_node *node = bq_list_take(&vm->idle);
     if (!node)
         return new_task(vm);

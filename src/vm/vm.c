@@ -20,10 +20,11 @@ static void *limited_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
     struct bq_vm *vm = arg;
     if (bytes > old_bytes) {
         size_t more = bytes - old_bytes;
-        if (vm->bytes_max && (more > vm->bytes_max || vm->bytes > vm->bytes_max - more))
+        if ((vm->bytes_max && (more > vm->bytes_max || vm->bytes > vm->bytes_max - more)) ||
+            BQ_FAULT(lua_alloc)) {
+            vm->exhausted = true;
             return NULL;
-        if (BQ_FAULT(lua_alloc))
-            return NULL;
+        }
     }
     void *p = vm->alloc(vm->alloc_arg, old, old_bytes, bytes);
     if (p || bytes == 0)
@@ -126,6 +127,24 @@ int bq_vm_protect(struct bq_vm *vm, void (*fn)(lua_State *L, void *arg), void *a
     int rc = lua_cpcall(vm->L, call_protected, &call);
     lua_settop(vm->L, top);
     return rc == 0 ? BQ_OK : rc == LUA_ERRMEM ? BQ_MEMORY : BQ_INVALID;
+}
+
+static void collect_garbage(lua_State *L, void *arg)
+{
+    (void)arg;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+}
+
+void bq_vm_relieve(struct bq_vm *vm)
+{
+    size_t bytes_max = vm->bytes_max;
+    if (!vm->exhausted)
+        return;
+    vm->exhausted = false;
+    /* Beyond the limit, for the protected call and the collector need some memory themselves. */
+    vm->bytes_max = 0;
+    bq_vm_protect(vm, collect_garbage, NULL);
+    vm->bytes_max = bytes_max;
 }
 
 int bq_vm_traceback(lua_State *L)

@@ -38,6 +38,23 @@ static void the_memory_limit_is_an_error_that_the_state_survives(void **state)
     assert_int_equal(bq_mem_live(), 0);
 }
 
+static void after_running_out_of_memory_a_state_is_relieved_of_its_garbage(void **state)
+{
+    (void)state;
+    struct bq_vm *vm = bq_vm_new(NULL, 8 << 20);
+    assert_int_not_equal(luaL_dostring(vm->L, "local t = {} for i = 1, 1e9 do t[i] = {} end"), 0);
+    lua_settop(vm->L, 0);
+    /* Nothing at all fits any more, not even a protected call. */
+    size_t bytes_max = vm->bytes_max = vm->bytes;
+    assert_true(vm->exhausted);
+    bq_vm_relieve(vm);
+    assert_false(vm->exhausted);
+    assert_true(vm->bytes < 1 << 20);
+    assert_int_equal(vm->bytes_max, bytes_max);
+    bq_vm_free(vm);
+    assert_int_equal(bq_mem_live(), 0);
+}
+
 static void the_count_of_bytes_follows_the_collector(void **state)
 {
     (void)state;
@@ -109,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_vm_is_found_from_any_coroutine),
         cmocka_unit_test(the_memory_limit_is_an_error_that_the_state_survives),
+        cmocka_unit_test(after_running_out_of_memory_a_state_is_relieved_of_its_garbage),
         cmocka_unit_test(the_count_of_bytes_follows_the_collector),
         cmocka_unit_test(the_locale_of_the_process_cannot_be_changed),
         cmocka_unit_test(protect_reports_errors_and_keeps_the_stack),
