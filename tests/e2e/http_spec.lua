@@ -225,6 +225,35 @@ describe("the server", function()
     end)
   end)
 
+  describe("takes a body", function()
+    it("with every method", function()
+      local connection = raw.connect(s.port)
+      for _, method in ipairs { "GET", "HEAD", "DELETE", "OPTIONS", "PUT", "QUERY" } do
+        connection:send((post("/seen", "Content-Length: 4"):gsub("^POST", method)) .. "body")
+        assert.equal(200, http.read(connection, { method = method }).status)
+      end
+      assert.equal("hi", ask(connection, get("/hi")).body)
+    end)
+
+    it("that nobody wants, and goes on behind it", function()
+      local connection = raw.connect(s.port)
+      assert.equal(404, ask(connection, post("/nowhere", "Content-Length: 500000") ..
+        ("x"):rep(500000)).status)
+      assert.equal(405, ask(connection, post("/hi", "Transfer-Encoding: chunked") ..
+        "4\r\nbody\r\n0\r\n\r\n").status)
+      assert.equal("hi", ask(connection, get("/hi")).body)
+    end)
+
+    it("behind an offer to change the protocol, which it declines", function()
+      local connection = raw.connect(s.port)
+      local offer = { "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk" }
+      assert.equal("hi", ask(connection, get("/hi", "Upgrade: h2c", unpack(offer))).body)
+      assert.equal("body", ask(connection, post("/echo", "Upgrade: websocket",
+        "Content-Length: 4", unpack(offer)) .. "body").body)
+      assert.equal("hi", ask(connection, get("/hi")).body)
+    end)
+  end)
+
   describe("meets Expect: 100-continue", function()
     local expect = "Expect: 100-continue"
 
@@ -276,6 +305,13 @@ describe("the server", function()
 
       connection = sent(post("/echo", "Content-Length: 99999999", expect))
       assert.equal(413, http.read(connection).status)
+      connection:expect_closed()
+    end)
+
+    it("and takes a body that the client sends nevertheless, so that the answer arrives", function()
+      local connection = sent(post("/nowhere", "Content-Length: 500000", expect))
+      assert.equal(404, http.read(connection).status)
+      assert.equal(500000, connection:send(("x"):rep(500000)))
       connection:expect_closed()
     end)
 
@@ -446,7 +482,7 @@ describe("the server", function()
       http.get(s.port, "/mebibyte")
       local before = s:resident_bytes()
       for i = 1, 4 do
-        idle[i] = raw.connect(s.port, { receive_buffer = 4096 })
+        idle[i] = raw.connect(s.port, { receive_buffer = 65536 })
         idle[i]:send(bytes)
       end
       local began = clock.now()
@@ -487,6 +523,29 @@ describe("the server", function()
   end)
 end)
 
+describe("an idle connection", function()
+  after_each(server.cleanup)
+
+  it("holds less than 1 KiB", function()
+    -- The address sanitizer keeps what is freed; here it shall not.
+    local sanitizer = (os.getenv("ASAN_OPTIONS") or "") ..
+      ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
+    local s = server.start { app = app, env = { ASAN_OPTIONS = sanitizer } }
+    local connection, idle = raw.connect(s.port), {}
+    for _ = 1, 20 do -- until Lua's heap has its size
+      connection:send(get("/hi"):rep(100))
+      for _ = 1, 100 do http.read(connection) end
+    end
+    local before = s:resident_bytes()
+    for i = 1, 800 do
+      idle[i] = raw.connect(s.port)
+      idle[i]:send(get("/hi"))
+      assert.equal("hi", http.read(idle[i]).body)
+    end
+    assert.is_true(s:resident_bytes() - before < 800 * 1024)
+  end)
+end)
+
 describe("the server listens", function()
   after_each(server.cleanup)
 
@@ -507,7 +566,32 @@ describe("the server listens", function()
     assert.is_nil(io.open(path))
   end)
 
-  it("on several endpoints, with several workers", function()
+  it("on nothing that another program has", function()
+    local args = { "--listen=unix:barq.sock", "--listen=127.0.0.1:0" }
+    local s = server.start { app = app, args = args }
+    local path = s.directory .. "/barq.sock"
+    local function refused(...)
+      return server.start { app = app, args = { ... }, expect_failure = true }
+    end
+    local other = refused("--port", tostring(s.port))
+    assert.equal(1, other.code)
+    assert.truthy(other:log():find(("port %d on 127.0.0.1 is in use"):format(s.port), 1, true))
+    other = refused("--listen", "unix:" .. path)
+    assert.equal(1, other.code)
+    assert.truthy(other:log():find(("socket %s is in use"):format(path), 1, true))
+    assert.equal("hi", http.get({ path = path }, "/hi").body)
+  end)
+
+  it("on a UNIX socket that a killed server left behind", function()
+    local s = server.start { app = app, args = { "--listen", "unix:barq.sock" } }
+    local path = s.directory .. "/barq.sock"
+    s:signal("KILL")
+    assert.same({ nil, 9 }, { s:wait() })
+    server.start { app = app, args = { "--listen", "unix:" .. path } }
+    assert.equal("hi", http.get({ path = path }, "/hi").body)
+  end)
+
+  it("on several endpoints, with several workers #threads", function()
     local s = server.start { app = app, args = { "--workers=2", "--listen=unix:barq.sock",
       "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--listen", "[::1]:0" } }
     local one, two, six = s:wait_for_log("on unix:barq.sock, http://127.0.0.1:(%d+), " ..

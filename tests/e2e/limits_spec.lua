@@ -290,6 +290,30 @@ describe("a deadline", function()
     connection:expect_closed(PATIENCE)
   end)
 
+  it("does not hold for the handler, nor for those who wait behind it", function()
+    local s = server.start {
+      app = app .. [[
+        barq.get("/sleeps", function() barq.sleep(0.5) return "slept" end)
+        barq.get("/works", function()
+          local began = barq.now()
+          repeat until barq.now() - began > 0.5
+          return "worked"
+        end)
+      ]],
+      args = { "--head-timeout=50ms", "--body-timeout=50ms", "--keep-alive-timeout=50ms",
+        "--write-timeout=50ms" },
+    }
+    local connection = sent(s, head("GET /sleeps"):rep(2) .. head("GET /works") .. hi)
+    for _, body in ipairs { "slept", "slept", "worked", "hi" } do
+      assert.equal(body, http.read(connection).body)
+    end
+    connection = sent(s, head "GET /works")
+    clock.sleep(0.1)
+    local other = sent(s, hi)
+    assert.equal("hi", http.read(other).body)
+    assert.equal("worked", http.read(connection).body)
+  end)
+
   it("of writing is put off by a client that takes some", function()
     local s = server.start { app = app, args = { "--write-timeout=1s" } }
     local connection = raw.connect(s.port, { receive_buffer = 65536 })
@@ -365,7 +389,7 @@ describe("accepting", function()
     assert.equal("hi", http.get(s.port, "/hi").body)
   end)
 
-  it("pauses for each worker alone", function()
+  it("pauses for each worker alone #threads", function()
     local s = server.start { app = app, args = { "--connections-max=4", "--workers=2" } }
     -- Which worker gets a connection is the kernel's choice; 8 at most are in, and with 64 of
     -- them more than one worker's.
