@@ -77,7 +77,7 @@ static int serve(struct fixture *f)
     struct bq_server server;
     int code = 99;
     long held = bq_mem_live();
-    int fd = open(f->output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = open(f->output_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
     bq_signals_init();
