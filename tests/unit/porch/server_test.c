@@ -53,6 +53,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
+    if (f->child > 0) { /* the test failed */
+        kill(f->child, SIGKILL);
+        waitpid(f->child, NULL, 0);
+    }
     bq_config_release(&f->config);
     unlink(f->app_path);
     unlink(f->output_path);
@@ -103,12 +107,12 @@ static int wait_for_end(struct fixture *f)
     int status;
     for (int i = 0; i < 3000; i++) {
         if (waitpid(f->child, &status, WNOHANG) == f->child) {
+            f->child = 0;
             assert_true(WIFEXITED(status));
             return WEXITSTATUS(status);
         }
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }
-    kill(f->child, SIGKILL);
     fail_msg("the server does not end");
     return -1;
 }
@@ -326,9 +330,10 @@ static void an_endpoint_in_use_keeps_it_from_starting(void **state)
     spawn(f);
     int fd = reach(f);
     pid_t first = f->child;
-    assert_int_equal(run_to_end(f), 1);
-    says(f, "is in use: stop the other program");
+    int code = run_to_end(f);
     f->child = first;
+    assert_int_equal(code, 1);
+    says(f, "is in use: stop the other program");
     kill(first, SIGTERM);
     assert_int_equal(wait_for_end(f), 0);
     close(fd);
