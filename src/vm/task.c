@@ -12,6 +12,23 @@
 #define SLEEP_S_MAX (366.0 * 86400)
 #define STACK_SLOTS 32 /* what the server itself pushes on a task's stack at most */
 
+void bq_tasks_open(lua_State *L, struct bq_vm *vm)
+{
+    static const char *const texts[BQ_VM_TEXT_COUNT] = {
+        [BQ_VM_TEXT_YIELDED] = "coroutine.yield outside of a coroutine of the application's own: "
+                               "nobody could resume it",
+        [BQ_VM_TEXT_RESUMED] = "coroutine.resume of a coroutine that waits for the server: "
+                               "resume only what coroutine.create made",
+    };
+    for (int i = 0; i < BQ_VM_TEXT_COUNT; i++) {
+        lua_pushstring(L, texts[i]);
+        vm->texts[i] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    /* The first luaL_unref of a state makes the list of free references, which needs memory. */
+    lua_pushboolean(L, true);
+    luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
+}
+
 static void make_thread(lua_State *L, void *arg)
 {
     struct bq_task *task = arg;
@@ -53,10 +70,16 @@ static void free_task(struct bq_task *task)
     bq_free(task);
 }
 
+/* setfenv(0, t) gave the coroutine other globals, which its next user shall not find. */
+static bool has_own_globals(const struct bq_task *task)
+{
+    return lua_topointer(task->L, LUA_GLOBALSINDEX) != lua_topointer(task->vm->L, LUA_GLOBALSINDEX);
+}
+
 void bq_task_give(struct bq_task *task)
 {
     struct bq_vm *vm = task->vm;
-    if (vm->idle_count >= IDLE_MAX) {
+    if (vm->idle_count >= IDLE_MAX || has_own_globals(task)) {
         free_task(task);
         return;
     }
@@ -76,12 +99,10 @@ static void end_task(struct bq_task *task, enum bq_task_end end)
         bq_task_give(task);
 }
 
-/* The application yielded in a task that nobody would ever resume. */
-static void end_stray_yield(struct bq_task *task)
+static void end_with_text(struct bq_task *task, enum bq_vm_text text)
 {
     lua_settop(task->L, 0);
-    lua_pushliteral(task->L, "coroutine.yield outside of a coroutine of the application's own: "
-                             "nobody could resume it");
+    lua_rawgeti(task->L, LUA_REGISTRYINDEX, task->vm->texts[text]);
     end_task(task, BQ_TASK_ERROR);
 }
 
@@ -97,7 +118,7 @@ static void resume(struct bq_task *task, int nargs)
     else if (rc != LUA_YIELD)
         end_task(task, BQ_TASK_ERROR);
     else if (!task->waiting)
-        end_stray_yield(task);
+        end_with_text(task, BQ_VM_TEXT_YIELDED); /* nobody would ever resume it */
 }
 
 void bq_task_start(struct bq_task *task, int nargs, bq_task_fn done, void *arg)
@@ -143,19 +164,28 @@ void bq_task_wake(struct bq_task *task, int nresults)
     assert(task->waiting && !task->vm->running);
     bq_list_remove(&task->node);
     task->waiting = false;
-    resume(task, nresults);
+    /* coroutine.running told others of it: it may have been resumed, and be dead by now. */
+    if (lua_status(task->L) == LUA_YIELD)
+        resume(task, nresults);
+    else
+        end_with_text(task, BQ_VM_TEXT_RESUMED);
+}
+
+void bq_task_drop(struct bq_task *task)
+{
+    assert(task->waiting && !task->vm->running);
+    bq_list_remove(&task->node);
+    if (task->cancel)
+        task->cancel(task->cancel_arg);
+    task->done(task, BQ_TASK_DROPPED);
+    free_task(task);
 }
 
 void bq_tasks_drop(struct bq_vm *vm)
 {
     struct bq_node *node;
-    while ((node = bq_list_take(&vm->waiting))) {
-        struct bq_task *task = BQ_CONTAINER(node, struct bq_task, node);
-        if (task->cancel)
-            task->cancel(task->cancel_arg);
-        task->done(task, BQ_TASK_DROPPED);
-        free_task(task);
-    }
+    while ((node = bq_list_peek(&vm->waiting)))
+        bq_task_drop(BQ_CONTAINER(node, struct bq_task, node));
     while ((node = bq_list_take(&vm->idle)))
         free_task(BQ_CONTAINER(node, struct bq_task, node));
     vm->idle_count = 0;

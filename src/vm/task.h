@@ -15,15 +15,19 @@
 
 #include "vm/vm.h"
 
+/* Makes now what tasks need later, where nothing catches an error; once a state. Raises: on
+ * memory exhaustion. */
+void bq_tasks_open(lua_State *L, struct bq_vm *vm);
+
 enum bq_task_end { BQ_TASK_DONE, BQ_TASK_ERROR, BQ_TASK_DROPPED };
 
 /* Runs when the task's function has returned (its results are all that lies on
  * task->L), raised (the error value is on top, the stack is still there for
- * luaL_traceback), or will never end because the vm is being freed (DROPPED: only arg
- * may be looked at). The task goes back to the pool after it. Must not raise. */
+ * luaL_traceback), or will never end because it was dropped (DROPPED: only arg may be
+ * looked at). The task goes back to the pool after it. Must not raise. */
 typedef void (*bq_task_fn)(struct bq_task *task, enum bq_task_end end);
 
-/* Runs when a waiting task is dropped (bq_vm_free), to cancel what it waits for. */
+/* Runs when a waiting task is dropped, to cancel what it waits for. */
 typedef void (*bq_task_cancel_fn)(void *arg);
 
 struct bq_task {
@@ -61,6 +65,10 @@ int bq_task_wait(lua_State *L, struct bq_task *task, bq_task_cancel_fn cancel, v
 /* Goes on; the nresults values that were pushed on task->L are what the waiting
  * function returns. Only from the loop, not from within a task. */
 void bq_task_wake(struct bq_task *task, int nresults);
+
+/* Drops a task that waits, if its owner ends before it; its coroutine never goes on. Only
+ * from the loop, not from within a task. */
+void bq_task_drop(struct bq_task *task);
 
 /* Drops every task; their coroutines never go on. */
 void bq_tasks_drop(struct bq_vm *vm);

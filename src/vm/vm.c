@@ -52,8 +52,9 @@ static int l_setlocale(lua_State *L)
     return 1;
 }
 
-static void open_state(lua_State *L, void *vm)
+static void open_state(lua_State *L, void *arg)
 {
+    struct bq_vm *vm = arg;
     luaL_openlibs(L);
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_setlocale);
@@ -61,6 +62,7 @@ static void open_state(lua_State *L, void *vm)
     lua_pushlightuserdata(L, (void *)&registry_key);
     lua_pushlightuserdata(L, vm);
     lua_rawset(L, LUA_REGISTRYINDEX);
+    bq_tasks_open(L, vm);
 }
 
 struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)

@@ -15,6 +15,9 @@
 
 struct bq_task;
 
+/* What a task ends with when the application took its coroutine into its own hands. */
+enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
+
 struct bq_vm {
     lua_State *L;
     struct bq_loop *loop;
@@ -22,8 +25,9 @@ struct bq_vm {
     struct bq_list idle;     /* finished tasks, to be used again */
     struct bq_list waiting;  /* suspended tasks */
     size_t idle_count;
-    size_t task_count; /* all that exist */
-    lua_Alloc alloc;   /* LuaJIT's own allocator, behind the limit */
+    size_t task_count;           /* all that exist */
+    int texts[BQ_VM_TEXT_COUNT]; /* the registry's: ready where nothing could catch an error */
+    lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
     void *alloc_arg;
     size_t bytes, bytes_max;
     bool exhausted; /* an allocation was refused since the last bq_vm_relieve */

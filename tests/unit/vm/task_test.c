@@ -183,6 +183,69 @@ static void a_dropped_task_tells_its_owner(void **state)
     assert_int_equal(f->vm->task_count, 0);
 }
 
+static void one_waiting_task_is_dropped_and_others_go_on(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome dropped, other;
+    struct bq_task *task = bq_task_take(f->vm);
+    assert_int_equal(luaL_loadstring(task->L, "sleep(0.001) return 'never'"), 0);
+    dropped = (struct outcome){0};
+    bq_task_start(task, 0, note, &dropped);
+    start(f, "sleep(0.01) return 'other'", &other);
+    bq_task_drop(task);
+    assert_int_equal(dropped.end, BQ_TASK_DROPPED);
+    turn_until_ended(f, &other);
+    assert_string_equal(other.text, "other");
+    assert_int_equal(dropped.ends, 1);
+}
+
+/* A sleeper's coroutine, known by coroutine.running, is resumed by somebody else. */
+static void check_stolen(struct fixture *f, const char *sleeper, const char *thief)
+{
+    struct outcome slept, stole;
+    start(f, sleeper, &slept);
+    assert_int_equal(slept.ends, 0);
+    start(f, thief, &stole);
+    assert_int_equal(stole.end, BQ_TASK_DONE);
+    turn_until_ended(f, &slept);
+    assert_int_equal(slept.end, BQ_TASK_ERROR);
+    if (!strstr(slept.text, "coroutine.resume of a coroutine that waits"))
+        fail_msg("%s: %s", sleeper, slept.text);
+}
+
+static void a_waiting_coroutine_that_the_application_resumed_ends_in_an_error(void **state)
+{
+    static const char thief[] = "coroutine.resume(co) return 'x'";
+    check_stolen(*state, "co = coroutine.running() sleep(0.005) return 'x'", thief);
+    check_stolen(*state, "co = coroutine.running() sleep(0.005) error('x')", thief);
+}
+
+static void globals_set_for_one_coroutine_are_not_the_next_users(void **state)
+{
+    struct outcome o;
+    start(*state, "setfenv(0, {}) return 'set'", &o);
+    assert_string_equal(o.text, "set");
+    start(*state, "return tostring(getfenv(0) == _G)", &o);
+    assert_string_equal(o.text, "true");
+}
+
+#ifdef BQ_FAULTS
+static void a_stray_yield_without_memory_is_an_error_of_the_task(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    struct bq_task *task = bq_task_take(f->vm);
+    assert_int_equal(luaL_loadstring(task->L, "coroutine.yield()"), 0);
+    o = (struct outcome){0};
+    lua_gc(f->vm->L, LUA_GCCOLLECT, 0);
+    bq_fault_arm(BQ_FAULT_lua_alloc, 1, true);
+    bq_task_start(task, 0, note, &o);
+    bq_fault_arm(BQ_FAULT_lua_alloc, 0, false);
+    assert_int_equal(o.end, BQ_TASK_ERROR);
+    assert_non_null(strstr(o.text, "coroutine.yield outside"));
+}
+#endif
+
 static void a_stack_overflow_is_an_error_of_the_task(void **state)
 {
     struct outcome o;
@@ -205,6 +268,16 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(sleeping_outside_a_task_is_a_clear_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dropped_task_tells_its_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(one_waiting_task_is_dropped_and_others_go_on, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            a_waiting_coroutine_that_the_application_resumed_ends_in_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(globals_set_for_one_coroutine_are_not_the_next_users, setup,
+                                        teardown),
+#ifdef BQ_FAULTS
+        cmocka_unit_test_setup_teardown(a_stray_yield_without_memory_is_an_error_of_the_task, setup,
+                                        teardown),
+#endif
         cmocka_unit_test_setup_teardown(a_stack_overflow_is_an_error_of_the_task, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
