@@ -46,8 +46,15 @@ struct bq_verdict bq_dispatch_head(void *self, struct bq_exchange *ex)
 void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
 {
     struct bq_app *app = self;
-    if (ex->app)
-        app->pending--;
+    struct bq_call *call = ex->app;
+    if (!call)
+        return;
+    /* The call goes with the exchange's arena: neither a waiting task nor a req may find it. */
+    if (call->task)
+        bq_task_drop(call->task);
+    bq_handle_revoke(&app->handles, call->handle);
+    luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->after);
+    app->pending--;
     ex->app = NULL;
 }
 
@@ -150,8 +157,7 @@ static void task_done(struct bq_task *task, enum bq_task_end end)
 {
     struct bq_call *call = task->arg;
     if (end == BQ_TASK_DROPPED)
-        return; /* the exchange is gone already, and the call with it */
-    call->task = task;
+        return; /* bq_dispatch_abandon has its reasons, or the vm is going */
     call->step = end == BQ_TASK_DONE ? BQ_STEP_REPLY : BQ_STEP_ERROR;
     run(call);
 }
@@ -192,6 +198,7 @@ static void step_enter(struct bq_call *call)
         bq_failure_memory(call);
         return;
     }
+    call->task = task;
     if (call->step == BQ_STEP_HANDLER && !call->route->takes_request) {
         lua_rawgeti(task->L, LUA_REGISTRYINDEX, call->route->handler);
         bq_task_start(task, 0, task_done, call);
@@ -212,8 +219,10 @@ static void step_enter(struct bq_call *call)
 static void step_error(struct bq_call *call)
 {
     struct bq_task *next = bq_failure_prepare(call);
-    if (next)
-        bq_task_start(next, lua_gettop(next->L) - 1, task_done, call);
+    if (!next)
+        return;
+    call->task = next;
+    bq_task_start(next, lua_gettop(next->L) - 1, task_done, call);
 }
 
 static void step_reply(struct bq_call *call)

@@ -20,7 +20,7 @@ struct bq_call {
     struct bq_app *app;
     struct bq_exchange *ex;
     const struct bq_route *route; /* NULL: none matched */
-    struct bq_task *task;         /* whose results or error are looked at now */
+    struct bq_task *task;         /* runs, waits or has ended for this call; NULL: none yet */
     double handle;                /* what req objects know this call by, or BQ_HANDLE_NONE */
     int after;                    /* reference to the list of req:after, or LUA_NOREF */
     enum bq_step step;

@@ -192,6 +192,44 @@ static void a_handler_that_waits_when_the_app_goes_is_dropped(void **state)
     fixture_end(ex);
 }
 
+static void turn_for_ms(struct fixture *f, uint64_t ms)
+{
+    uint64_t end = bq_loop_now_ms(f->loop) + ms;
+    while (bq_loop_now_ms(f->loop) < end)
+        bq_loop_run_once(f->loop, 5);
+}
+
+/* The server ends while a handler waits: hooks still turn the loop after that. */
+static void a_handler_that_waits_when_its_exchange_is_abandoned_never_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    LOADS(
+        f,
+        "local kept\n"
+        "barq.get('/', function(req)\n"
+        "  kept = req req:after(function() end) barq.sleep(0.01) went_on = true\n"
+        "end)\n"
+        "barq.get('/fails', function() error('x') end)\n"
+        "barq.on_error(500, function() barq.sleep(0.01) went_on = true end)\n"
+        "barq.get('/late', function()\n"
+        "  return tostring(went_on) .. ' ' .. tostring((pcall(function() return kept.path end)))\n"
+        "end)");
+    FREEZES(f);
+    struct bq_handler handler = bq_app_handler(f->app);
+    static const char *const targets[] = {"/", "/fails"};
+    for (int i = 0; i < 2; i++) {
+        struct answer a;
+        struct bq_exchange *ex =
+            fixture_begin(f, &(struct question){.method = "GET", .target = targets[i]}, &a);
+        assert_int_equal(a.count, 0);
+        handler.abandon(handler.self, ex);
+        fixture_end(ex);
+        assert_int_equal(bq_app_pending(f->app), 0);
+    }
+    turn_for_ms(f, 30);
+    assert_string_equal(fixture_get(f, "/late").body, "nil false");
+}
+
 static void routes_are_listed_with_their_places(void **state)
 {
     struct fixture *f = *state;
@@ -223,6 +261,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failing_start_hook_stops_the_others, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failing_stop_hook_does_not_stop_the_others, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_handler_that_waits_when_its_exchange_is_abandoned_never_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_handler_that_waits_when_the_app_goes_is_dropped, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(routes_are_listed_with_their_places, setup, teardown),
