@@ -9,8 +9,10 @@
 ---@field path string as sent, still percent-encoded, without the query
 ---@field target string the request target as sent (RFC 9112, section 3.2)
 ---@field params table<string, string|integer> of the route's path, decoded; {name:int} is an integer
----@field query table<string, string> decoded; of a repeated name the last. Raises: 400 on a broken encoding
----@field headers table<string, string> looked up in any letter case, "_" for "-" too; repeated fields are joined by ", " (RFC 9110, section 5.3). Not for pairs(): see header_list
+---@field query table<string, string> decoded; of a repeated name the last
+--- Raises: 400 on a broken encoding.
+---@field headers table<string, string> in any letter case, "_" for "-" too; see header_list for all
+--- of them. Repeated fields are joined by ", " (RFC 9110, section 5.3).
 ---@field cookies table<string, string> as sent (RFC 6265); of a repeated name the first
 ---@field trailers string[][] { name, value } of a chunked body (RFC 9112, section 7.1.2)
 ---@field body string as sent
@@ -26,7 +28,8 @@ local Request = {}
 ---@return any value null is barq.null
 function Request:json() end
 
---- The body as an urlencoded form (WHATWG URL). Raises: 415 on another media type, 400 on a broken encoding.
+--- The body as an urlencoded form (WHATWG URL). Raises: 415 on another media type, 400 on a broken
+--- encoding.
 ---@return table<string, string> fields of a repeated name the last
 function Request:form() end
 

@@ -11,12 +11,12 @@
 #define BQ_APP_APP_H
 
 #include "http/exchange.h"
-#include "net/loop.h"
 #include "vm/lua.h"
 
 #include <stdio.h>
 
 struct bq_app;
+struct bq_loop;
 
 /* What the porch decides for it. */
 struct bq_app_env {

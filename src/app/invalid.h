@@ -19,8 +19,8 @@ struct bq_loc_step {
 };
 
 struct bq_invalid {
-    struct bq_buf json;   /* the problems, separated by commas */
-    struct bq_buf brief;  /* "body.price greater_than_equal, …" for the log: no values */
+    struct bq_buf json;  /* the problems, separated by commas */
+    struct bq_buf brief; /* "body.price greater_than_equal, …" for the log: no values */
     size_t count;
     size_t depth;
     struct bq_loc_step loc[BQ_INVALID_DEPTH_MAX];

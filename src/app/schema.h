@@ -8,15 +8,12 @@
  *
  * A node, as Lua gives it, is a table with these fields (absent ones are nil):
  *
- *   kind         "string" "integer" "int64" "number" "boolean" "enum" "const" "any" "object" "array"
- *                "map" "union" "ref"
- *   optional, nullable   true
- *   default      a value (barq.null for null); implies optional
- *   check        function(v) -> true, or false/nil and a message
- *   string:      min, max (code points), pattern (text), trim, lower (booleans),
- *                format ("email" "uuid" "uri" "date" "datetime" "time" "ipv4" "ipv6" "bytes")
- *   integer, int64, number: min, max, above, below, multiple_of (numbers; for int64 also decimal strings)
- *   enum:        values (array)            const: value
+ *   kind         "string" "integer" "int64" "number" "boolean" "enum" "const" "any" "object"
+ * "array" "map" "union" "ref" optional, nullable   true default      a value (barq.null for null);
+ * implies optional check        function(v) -> true, or false/nil and a message string:      min,
+ * max (code points), pattern (text), trim, lower (booleans), format ("email" "uuid" "uri" "date"
+ * "datetime" "time" "ipv4" "ipv6" "bytes") integer, int64, number: min, max, above, below,
+ * multiple_of (numbers; for int64 also decimal strings) enum:        values (array) const: value
  *   object:      name (string or nil), fields (array of { name, node } in order), extra ("ignore"
  *                "forbid" "keep")
  *   array:       of (node), min, max, unique    map: of (node), min, max
@@ -29,8 +26,8 @@
 #include "app/encode.h"
 #include "app/invalid.h"
 #include "base/arena.h"
-#include "json/check.h"
 #include "vm/lua.h"
+#include "json/check.h"
 
 enum bq_schema_kind {
     BQ_SCHEMA_STRING,
@@ -56,8 +53,8 @@ struct bq_format;     /* format.h: a named format of strings */
 struct bq_schema_field {
     bq_str name;
     const struct bq_schema *schema;
-    int name_ref;     /* the name as a Lua string, in the registry */
-    bq_str json_key;  /* "\"name\":" ready to be written */
+    int name_ref;    /* the name as a Lua string, in the registry */
+    bq_str json_key; /* "\"name\":" ready to be written */
 };
 
 /* Bounds that are not set are not looked at: has says which are. */
@@ -66,8 +63,8 @@ enum { BQ_HAS_MIN = 1, BQ_HAS_MAX = 2, BQ_HAS_ABOVE = 4, BQ_HAS_BELOW = 8, BQ_HA
 struct bq_schema {
     enum bq_schema_kind kind;
     bool optional, nullable, has_default;
-    int default_ref; /* tables are copied for each use */
-    int check_ref;   /* LUA_NOREF: none */
+    int default_ref;  /* tables are copied for each use */
+    int check_ref;    /* LUA_NOREF: none */
     const char *name; /* of a named object schema, or NULL */
     union {
         struct {
@@ -84,12 +81,13 @@ struct bq_schema {
         } number;
         struct {
             size_t count;
-            const int *refs;      /* values, in the registry */
-            const bq_str *texts;  /* of the string values; p NULL for others */
+            const int *refs;     /* values, in the registry */
+            const bq_str *texts; /* of the string values; p NULL for others */
             const double *numbers;
-            const unsigned char *types; /* LUA_TSTRING, LUA_TNUMBER, LUA_TBOOLEAN, LUA_TNIL (null) */
-            bq_str expected;      /* "'a', 'b' or 'c'" for messages */
-        } values; /* ENUM, and CONST with a count of 1 */
+            const unsigned char
+                *types;      /* LUA_TSTRING, LUA_TNUMBER, LUA_TBOOLEAN, LUA_TNIL (null) */
+            bq_str expected; /* "'a', 'b' or 'c'" for messages */
+        } values;            /* ENUM, and CONST with a count of 1 */
         struct {
             size_t count;
             struct bq_schema_field *fields;
@@ -106,7 +104,7 @@ struct bq_schema {
         struct {
             size_t count;
             const struct bq_schema **variants;
-            bq_str tag;                       /* n = 0: untagged */
+            bq_str tag;                          /* n = 0: untagged */
             const struct bq_schema_field **tags; /* the tag's field of each variant */
         } of;
     };
@@ -115,7 +113,7 @@ struct bq_schema {
 /* What compiling needs and keeps: one a application. */
 struct bq_schemas {
     struct bq_arena arena;
-    int memo; /* registry: node table -> light userdata, so that recursion ends and names are shared */
+    int memo; /* registry: node table -> light userdata: recursion ends, names are shared */
 };
 
 /* Compiles the node at index; the same node gives the same schema. Fails: NULL and a sentence in
@@ -129,13 +127,14 @@ const struct bq_schema_field *bq_schema_find(const struct bq_schema *object, bq_
 /* --- reading: each pushes exactly one value, which is meaningless once invalid->count > 0. They
  * add to invalid at its current location. Raise: on memory exhaustion, and what a check raised. */
 
-/* JSON text, parsed, validated, converted and built in one pass. Fails: BQ_INVALID or BQ_LIMIT and *error for
- * text that is not JSON (nothing is pushed). */
+/* JSON text, parsed, validated, converted and built in one pass. Fails: BQ_INVALID or BQ_LIMIT and
+ * *error for text that is not JSON (nothing is pushed). */
 int bq_schema_read_json(lua_State *L, const struct bq_schema *s, bq_str text,
                         struct bq_invalid *invalid, struct bq_json_error *error);
 
-/* Strings of the wire: numbers and booleans are converted from them; an ARRAY takes all values of a repeated name, every
- * other kind the last. count 0: absent (default, or "missing"; for an optional one nil is pushed). */
+/* Strings of the wire: numbers and booleans are converted from them; an ARRAY takes all values of a
+ * repeated name, every other kind the last. count 0: absent (the default, or "missing"; for an
+ * optional one nil is pushed). */
 void bq_schema_read_text(lua_State *L, const struct bq_schema *s, const bq_str *values,
                          size_t count, struct bq_invalid *invalid);
 

@@ -42,11 +42,11 @@ struct bq_field {
 /* Fields that the core itself looks at are found once, while parsing. */
 struct bq_request {
     enum bq_method method;
-    bq_str method_name; /* as received: "GET" */
-    bq_str target;      /* as received */
-    bq_str path;        /* raw (still percent-encoded) path of the target; "*" for OPTIONS * */
-    bq_str query;       /* raw, without "?"; p is NULL when there is none */
-    bq_str host;        /* from the Host field or an absolute-form target */
+    bq_str method_name;    /* as received: "GET" */
+    bq_str target;         /* as received */
+    bq_str path;           /* raw (still percent-encoded) path of the target; "*" for OPTIONS * */
+    bq_str query;          /* raw, without "?"; p is NULL when there is none */
+    bq_str host;           /* from the Host field or an absolute-form target */
     uint8_t version_minor; /* HTTP/1.minor */
     bool keep_alive;
     bool expect_continue;
@@ -59,11 +59,11 @@ struct bq_request {
 /* What the app answers. The sink adds framing, Date and Connection itself and
  * drops a field of those names. */
 struct bq_response {
-    int status;                     /* 200 … 599 */
-    bq_str content_type;            /* n = 0: none */
-    const struct bq_field *fields;  /* further fields */
+    int status;                    /* 200 … 599 */
+    bq_str content_type;           /* n = 0: none */
+    const struct bq_field *fields; /* further fields */
     size_t field_count;
-    bq_str body;                    /* for HEAD too: it gives the length */
+    bq_str body; /* for HEAD too: it gives the length */
 };
 
 struct bq_exchange;

@@ -41,8 +41,8 @@ struct bq_json_reader {
     const char *start, *p, *end;
     struct bq_buf *scratch; /* the caller's; decoded strings lie there */
     unsigned depth, depth_max;
-    bool first;       /* no comma is due before the next member or element */
-    bq_str string;    /* of the last STRING or key; valid until the next call */
+    bool first;                   /* no comma is due before the next member or element */
+    bq_str string;                /* of the last STRING or key; valid until the next call */
     struct bq_json_number number; /* of the last NUMBER */
     struct bq_json_error error;
 };

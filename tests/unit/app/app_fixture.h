@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "net/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -153,6 +153,8 @@ static void lengths_have_all_their_digits(void **state)
         struct bq_buf b = BQ_BUF_INIT;
         struct bq_response r = {.status = 200, .body = bq_str_of(body, lengths[i])};
         assert_int_equal(bq_h1_write_response(&b, &r, &plain), BQ_OK);
+        assert_int_equal(bq_buf_push(&b, '\0'), BQ_OK);
+        b.len--;
         char *length = strstr(b.data, "Content-Length: ");
         assert_non_null(length);
         char *end;
