@@ -51,6 +51,9 @@ function errors.abort(status, detail)
   if type(status) ~= "number" or status % 1 ~= 0 or status < 400 or status > 599 then
     place.fail("barq.abort: status is an integer from 400 to 599, not %s", tostring(status))
   end
+  if headers ~= nil and type(headers) ~= "table" then
+    place.fail("barq.abort: headers is a table, not a %s", type(headers))
+  end
   error(new_abort(status, detail, headers, kind), 0)
 end
 
@@ -76,7 +79,7 @@ end
 
 local function parent_of(class)
   local meta = getmetatable(class)
-  return type(meta) == "table" and type(meta.__index) == "table" and meta.__index or nil
+  return type(meta) == "table" and rawget(meta, "__index") or nil
 end
 
 local function class_handler(err)
@@ -93,8 +96,19 @@ end
 
 local function abort_response(err)
   local headers = { ["content-type"] = "application/json" }
-  for name, value in pairs(err.headers or {}) do headers[name] = value end
-  return response.new(err.status, headers, { detail = err.detail })
+  local answer = response.new(err.status, headers, { detail = err.detail })
+  for name, value in pairs(err.headers or {}) do answer:header(name, value) end
+  return answer
+end
+
+-- An error handler may raise, too: by barq.abort an answer, which no further handler sees.
+local function run_handler(handler, req, err, status)
+  local ok, body, given = xpcall(handler, errors.traced, req, err)
+  if ok then return response.of(body, given, status) end
+  if getmetatable(body) == Abort then return abort_response(body) end
+  local value, trace = errors.untrace(body)
+  core.report(req, "an error handler failed: " .. (trace or core.describe(value)))
+  return abort_response(new_abort(500))
 end
 
 --- The Response to an error that a handler or the server raised.
@@ -108,10 +122,7 @@ function errors.respond(req, err, trace)
   local status = expected and err.status or 500
   if not expected and not handler then core.report(req, trace or core.describe(err)) end
   handler = handler or state.status_handlers[status]
-  if handler then
-    local body, given = handler(req, err)
-    return response.of(body, given, status)
-  end
+  if handler then return run_handler(handler, req, err, status) end
   return abort_response(expected and err or new_abort(500))
 end
 

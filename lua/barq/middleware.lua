@@ -21,17 +21,15 @@ function middleware.use(fn)
   state.middleware[#state.middleware + 1] = fn
 end
 
--- fn(req) with errors turned into Responses.
-local function guarded(fn, default_status)
+-- fn(req, inner) with errors turned into Responses.
+local function guarded(fn, inner, default_status)
   return function(req)
-    local ok, body, status = xpcall(fn, errors.traced, req)
-    if ok then return response.of(body, status, default_status) end
-    return errors.respond(req, errors.untrace(body))
+    local ok, body, status = xpcall(fn, errors.traced, req, inner)
+    if not ok then return errors.respond(req, errors.untrace(body)) end
+    -- Mostly what `next` gave.
+    if inner and not status and getmetatable(body) == response.Response then return body end
+    return response.of(body, status, default_status)
   end
-end
-
-local function layer(fn, inner)
-  return guarded(function(req) return fn(req, inner) end)
 end
 
 --- The handler inside the functions of `list`, the first outermost.
@@ -41,8 +39,8 @@ end
 ---@return function
 function middleware.compose(list, handler, default_status)
   if #list == 0 then return handler end
-  local chain = guarded(handler, default_status)
-  for i = #list, 1, -1 do chain = layer(list[i], chain) end
+  local chain = guarded(handler, nil, default_status)
+  for i = #list, 1, -1 do chain = guarded(list[i], chain) end
   return chain
 end
 
@@ -55,7 +53,9 @@ function middleware.fallback()
     local status, allow = req[2], req[3]
     local headers = allow and { allow = allow }
     if status < 400 then return response.new(status, headers or {}, nil) end
-    return errors.respond(req, errors.new_abort(status, nil, headers))
+    local res = errors.respond(req, errors.new_abort(status, nil, headers))
+    -- Whatever an error handler answers: a 405 says what is allowed (RFC 9110, section 15.5.6).
+    return allow and res:header("allow", allow) or res
   end
   local chain = middleware.compose(state.middleware, answer)
   return function(req, status, allow)

@@ -70,6 +70,17 @@ function Response:header(name, value)
   return self
 end
 
+-- The application's table may be a constant of its own: what is set for one answer, a
+-- cookie above all, must not be there in the next.
+local function copy_headers(headers)
+  if type(headers) ~= "table" then return headers end -- refused when it is sent
+  local copy = {}
+  for name, value in pairs(headers) do
+    copy[name] = type(value) == "table" and { unpack(value) } or value
+  end
+  return copy
+end
+
 local response_keys = { status = true, headers = true, body = true }
 
 --- A response in full.
@@ -81,13 +92,15 @@ function response.response(parts)
   end
   for key in pairs(parts) do
     if not response_keys[key] then
-      place.fail('barq.response: unknown field "%s"%s', tostring(key), names.hint(key, response_keys))
+      place.fail('barq.response: unknown field "%s"%s', tostring(key),
+        names.hint(key, response_keys))
     end
   end
   if parts.headers ~= nil and type(parts.headers) ~= "table" then
     place.fail("barq.response: headers is a table, not a %s", type(parts.headers))
   end
-  return new(check_status(parts.status or 200, "barq.response"), parts.headers or {}, parts.body)
+  local status = check_status(parts.status or 200, "barq.response")
+  return new(status, copy_headers(parts.headers or {}), parts.body)
 end
 
 local function typed(what, content_type)
@@ -115,8 +128,11 @@ function response.json(value, status)
   local body = value
   if body == nil then body = core.null end
   if type(body) == "string" then body = core.json_encode(body) end
-  return new(check_status(status or 200, "barq.json"), { ["content-type"] = "application/json" }, body)
+  local headers = { ["content-type"] = "application/json" }
+  return new(check_status(status or 200, "barq.json"), headers, body)
 end
+
+local function encode_byte(c) return ("%%%02X"):format(c:byte()) end
 
 local redirect_statuses = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
 
@@ -135,19 +151,19 @@ function response.redirect(location, status)
   if not redirect_statuses[status] then
     place.fail("barq.redirect: status is 301, 302, 303, 307 or 308, not %s", tostring(status))
   end
-  local url = location:gsub('[^%w%-._~:/?#%[%]@!$&\'()*+,;=%%]', function(c)
-    return ("%%%02X"):format(c:byte())
-  end)
+  local url = location:gsub('[^%w%-._~:/?#%[%]@!$&\'()*+,;=%%]', encode_byte)
   return new(status, { location = url }, nil)
 end
 
---- What a handler returned, as a Response: what `next` gives to middleware.
+--- What a handler returned, as a Response of the request's own: what `next` gives to middleware.
 ---@param value any
 ---@param status? integer
 ---@param default_status? integer of the route
 ---@return barq.Response
 function response.of(value, status, default_status)
-  if getmetatable(value) == Response then return value end
+  if getmetatable(value) == Response then
+    return new(status or value.status, copy_headers(value.headers), value.body)
+  end
   if value == nil then return new(status or default_status or 204, {}, nil) end
   local kind = type(value) == "string" and "text/plain; charset=utf-8" or "application/json"
   return new(status or default_status or 200, { ["content-type"] = kind }, value)

@@ -177,7 +177,9 @@ static int read_response_body(struct bq_call *call, struct bq_response *out, cha
     return BQ_OK;
 }
 
-static int read_object(struct bq_call *call, struct bq_response *out, char error[static 512])
+/* status is the handler's second result, or 0. */
+static int read_object(struct bq_call *call, int status, struct bq_response *out,
+                       char error[static 512])
 {
     lua_State *L = call->task->L;
     struct response_reading r = {call, out, error, NULL, 0, BQ_OK};
@@ -187,6 +189,8 @@ static int read_object(struct bq_call *call, struct bq_response *out, char error
     lua_pushvalue(L, 1);
     if (lua_pcall(L, 1, 1, 0) != 0)
         return BQ_MEMORY;
+    if (status)
+        out->status = status;
     return r.rc == BQ_OK ? read_response_body(call, out, error) : r.rc;
 }
 
@@ -211,16 +215,17 @@ static bool is_response(lua_State *L, const struct bq_app *app)
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
 {
     lua_State *L = call->task->L;
-    int status = call->route ? call->route->status : 0;
+    int given = 0;
     int type = lua_type(L, 1);
     *out = (struct bq_response){.status = 200};
     if (lua_gettop(L) >= 2 && !lua_isnil(L, 2)) {
-        int rc = read_status(L, 2, &status, error);
+        int rc = read_status(L, 2, &given, error);
         if (rc != BQ_OK)
             return rc;
     }
     if (type == LUA_TTABLE && is_response(L, call->app))
-        return read_object(call, out, error);
+        return read_object(call, given, out, error);
+    int status = given ? given : call->route ? call->route->status : 0;
     if (type == LUA_TNONE || type == LUA_TNIL) {
         out->status = status ? status : 204;
         return BQ_OK;

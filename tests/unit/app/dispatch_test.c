@@ -94,6 +94,8 @@ static void results_become_answers(void **state)
          "link: a\nlink: b\n"},
         {"return barq.response{}:set_cookie('sid', 'v')", 200, "", "",
          "set-cookie: sid=v; Path=/; SameSite=Lax; HttpOnly\n"},
+        {"return barq.text('x'), 203", 203, TEXT, "x", NULL},
+        {"return barq.response{ status = 201 }, 202", 202, "", "", NULL},
         {"return barq.text('x'):header('X-A', '1'):header('x-a', '2')", 200, TEXT, "x", "x-a: 2\n"},
     };
     (void)state;
@@ -111,6 +113,8 @@ static void results_that_cannot_be_sent_are_a_500(void **state)
         "return '', 600",
         "return '', 200.5",
         "return '', 'x'",
+        "return barq.text('x'), 99",
+        "barq.abort{ status = 400, headers = 'x' }",
         "return barq.response{ headers = { ['x-a'] = 'b\\r\\nc: d' } }",
         "return barq.response{ headers = { ['x-a'] = 'b\\nc' } }",
         "return barq.response{ headers = { ['x-a'] = 'b\\0' } }",
@@ -286,6 +290,55 @@ static void error_handlers_answer_by_status_and_class(void **state)
     a = fixture_get(f, "/gone");
     assert_int_equal(a.status, 500);
     assert_string_equal(a.body, ERROR);
+}
+
+static void what_an_error_handler_raises_is_answered_too(void **state)
+{
+    struct fixture *f = *state;
+    serve(f,
+          "local calls = 0\n"
+          "local Missing = {}\n"
+          "barq.on_error(Missing, function(req, err) barq.sleep(0) barq.abort(404, err.what) end)\n"
+          "barq.on_error(500, function() calls = calls + 1 error('handler broken') end)\n"
+          "barq.on_error(405, function() return { custom = true } end)\n"
+          "local function pass(req, next) return next(req) end\n"
+          "barq.get('/missing', function() error(setmetatable({ what = 'it' }, Missing)) end)\n"
+          "barq.get('/in', { middleware = { pass, pass, pass } }, function() error('x') end)\n"
+          "barq.get('/calls', function() return tostring(calls) end)\n");
+    struct answer a = fixture_get(f, "/missing");
+    assert_int_equal(a.status, 404);
+    assert_string_equal(a.body, "{\"detail\":\"it\"}");
+    assert_string_equal(fixture_get(f, "/in").body, ERROR);
+    assert_string_equal(fixture_get(f, "/calls").body, "1");
+    a = fixture_ask(f, &(struct question){.method = "PUT", .target = "/in"});
+    assert_string_equal(a.body, "{\"custom\":true}");
+    assert_string_equal(a.fields, "allow: GET, HEAD, OPTIONS\n");
+}
+
+static void headers_are_the_answers_own(void **state)
+{
+    struct fixture *f = *state;
+    serve(f,
+          "local constant = { ['x-a'] = 'b', ['set-cookie'] = { 'a=b' } }\n"
+          "barq.use(function(req, next) local res = next(req)\n"
+          "  if res.status == 200 then res:set_cookie('sid', 's'):header('X-A', 'c') end\n"
+          "  return res end)\n"
+          "barq.get('/', function() return barq.response{ headers = constant } end)\n"
+          "local page = barq.html(''):set_cookie('a', 'b')\n"
+          "barq.get('/page', function(req) return page, tonumber(req.query.status) end)\n"
+          "barq.get('/n', function() return #constant['set-cookie'] .. constant['x-a'], 201 end)\n"
+          "barq.get('/cookies', function() return #page.headers['set-cookie'] end)\n"
+          "barq.get('/abort', function() barq.abort{ status = 400,\n"
+          "  headers = { ['Content-Type'] = 'text/x', ['x-b'] = 'c' } } end)\n");
+    for (int i = 0; i < 3; i++)
+        fixture_get(f, "/");
+    assert_string_equal(fixture_get(f, "/n").body, "1b");
+    assert_int_equal(fixture_get(f, "/page?status=404").status, 404);
+    assert_int_equal(fixture_get(f, "/page").status, 200);
+    assert_string_equal(fixture_get(f, "/cookies").body, "1");
+    struct answer a = fixture_get(f, "/abort");
+    assert_string_equal(a.type, "text/x");
+    assert_string_equal(a.fields, "x-b: c\n");
 }
 
 static void req_gives_what_was_sent(void **state)
@@ -527,6 +580,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(middleware_may_answer_itself_or_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(error_handlers_answer_by_status_and_class, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_an_error_handler_raises_is_answered_too, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(headers_are_the_answers_own, setup, teardown),
         cmocka_unit_test(req_gives_what_was_sent),
         cmocka_unit_test_setup_teardown(broken_input_is_the_clients_mistake, setup, teardown),
         cmocka_unit_test_setup_teardown(a_request_that_has_ended_is_a_clear_error, setup, teardown),
