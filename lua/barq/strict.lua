@@ -2,10 +2,14 @@
 -- once it serves, a new one is nearly always a forgotten `local`, shared by all requests.
 local core = require "barq.core"
 
+-- Those of debug see behind a __metatable field, which the application may have put there.
+local getinfo, getmetatable, setmetatable =
+  debug.getinfo, debug.getmetatable, debug.setmetatable
+
 local strict = {}
 
 local function location()
-  local info = debug.getinfo(3, "Sl")
+  local info = getinfo(3, "Sl")
   return info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
 end
 
@@ -13,7 +17,7 @@ end
 ---@param dev boolean
 function strict.watch(dev)
   local meta = getmetatable(_G)
-  if type(meta) ~= "table" then
+  if not meta then
     meta = {}
     setmetatable(_G, meta)
   end

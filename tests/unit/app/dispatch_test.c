@@ -533,11 +533,27 @@ static void accidental_globals_are_an_error_in_development(void **state)
     assert_int_equal(fixture_get(f, "/new").status, 500);
 }
 
+static void a_protected_metatable_of_the_globals_is_no_hindrance(void **state)
+{
+    struct fixture *f = *state;
+    f->options.dev = true;
+    serve(f, "setmetatable(_G, { __metatable = 'hands off' })\n"
+             "barq.get('/new', function() fresh_global = 2 return 'ok' end)");
+    assert_int_equal(fixture_get(f, "/new").status, 500);
+}
+
 #ifdef BQ_FAULTS
 static const char sweep_source[] =
     "barq.get('/x/{id}', function(req)\n"
     "  return barq.json{ id = req.params.id, q = req.query.q, h = req.headers.host } end)\n"
     "barq.get('/fail', function() error('x') end)\n"
+    "barq.get('/yield', function() coroutine.yield() end)\n"
+    "barq.get('/handled', function() barq.abort{ status = 409, headers = { a = 'b' } } end)\n"
+    "barq.on_error(409, function(req, err) barq.sleep(0) error(err.status) end)\n"
+    "barq.get('/in', { middleware = function(req, next)\n"
+    "    local res = next(req) return res:set_cookie('a', tostring(req.query.q)) end },\n"
+    "  function(req) req:after(tostring, req.id) return { { { { { { { { 1 } } } } } } } } end)\n"
+    "barq.get('/json', function(req) return req:json() end)\n"
     "barq.get('/plain', function() return 'x' end)";
 
 /* Fails the nth call of a site in one request's life; whether it was reached. */
@@ -549,13 +565,16 @@ static bool fail_one(struct fixture *f, enum bq_fault_site site, long nth, const
     bq_fault_arm(site, 0, false);
     assert_int_equal(a.count, 1);
     assert_int_equal(fixture_get(f, "/plain").status, 200);
+    for (int i = 0; i < 100 && bq_app_pending(f->app); i++) /* req:after */
+        bq_loop_run_once(f->loop, 10);
     assert_int_equal(bq_app_pending(f->app), 0);
     return hit;
 }
 
 static void every_allocation_of_a_request_may_fail(void **state)
 {
-    static const char *const targets[] = {"/plain", "/x/5?q=a%20b", "/fail", "/nowhere"};
+    static const char *const targets[] = {"/plain", "/x/5?q=a%20b", "/fail",     "/nowhere",
+                                          "/yield", "/handled",     "/in?q=%61", "/json"};
     static const enum bq_fault_site sites[] = {BQ_FAULT_alloc, BQ_FAULT_lua_alloc};
     struct fixture *f = *state;
     serve(f, sweep_source);
@@ -591,6 +610,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers_wait_their_turn_and_others_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(url_for_builds_and_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(accidental_globals_are_an_error_in_development, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_protected_metatable_of_the_globals_is_no_hindrance, setup,
                                         teardown),
 #ifdef BQ_FAULTS
         cmocka_unit_test_setup_teardown(every_allocation_of_a_request_may_fail, setup, teardown),
