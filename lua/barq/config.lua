@@ -13,7 +13,7 @@ function config.config(settings)
   if type(settings) ~= "table" then
     place.fail("barq.config: a table expected, got %s", type(settings))
   end
-  local here = place.here()
+  local here = place.here() or "barq.config"
   for name, value in pairs(settings) do
     if type(name) ~= "string" then
       place.fail("barq.config: settings have names, as { port = 8080 }; got [%s]", tostring(name))
@@ -21,7 +21,8 @@ function config.config(settings)
     for _, one in ipairs(type(value) == "table" and value or { value }) do
       local kind = type(one)
       if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
-        place.fail("barq.config: %s is a string, number, boolean or list of them, not a %s", name, kind)
+        place.fail("barq.config: %s is a string, number, boolean or list of them, not a %s",
+          name, kind)
       end
       state.config[#state.config + 1] = { name, one, here }
     end

@@ -128,7 +128,7 @@ local function declare(self, verb, path, spec, handler)
   end
   self.entries[#self.entries + 1] = {
     kind = "route", method = verbs[verb], path = path, handler = handler,
-    spec = check_spec(spec, route_fields, what), place = place.here(),
+    spec = check_spec(spec, route_fields, what), place = place.here() or place.of(handler),
   }
 end
 

@@ -15,6 +15,14 @@ function place.here()
   end
 end
 
+--- The file and line of a function's first line.
+---@param fn function
+---@return string
+function place.of(fn)
+  local info = debug.getinfo(fn, "S")
+  return ("%s:%d"):format(info.short_src, info.linedefined)
+end
+
 --- Raises a mistake of the application, blamed on its own line.
 ---@param format string as for string.format
 function place.fail(format, ...)

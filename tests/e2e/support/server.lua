@@ -70,8 +70,8 @@ local function has(arguments, wanted)
   end
 end
 
-local function build_arguments(app, given)
-  local arguments = { app }
+local function build_arguments(app, given, command)
+  local arguments = command and { command, app } or { app }
   for _, argument in ipairs(given) do arguments[#arguments + 1] = argument end
   if not has(given, "--port") and not has(given, "--listen") then
     arguments[#arguments + 1] = "--port=0"
@@ -110,6 +110,7 @@ end
 ---@field app string? the application's source
 ---@field file string? or its path, from the root of the repository
 ---@field files table<string, string>? further files of the directory
+---@field command string? instead of serve
 ---@field args string[]? options; --port 0 and --workers 1 are added where nothing else is said
 ---@field env table<string, string>?
 ---@field descriptors integer? how many the process may have
@@ -123,7 +124,7 @@ function server.start(options)
   for name, text in pairs(options.files or {}) do write_file(directory .. "/" .. name, text) end
   local app = options.file and root .. "/" .. options.file or "app.lua"
   if options.app then write_file(directory .. "/app.lua", options.app) end
-  local arguments = build_arguments(app, options.args or {})
+  local arguments = build_arguments(app, options.args or {}, options.command)
   local self = setmetatable({ directory = directory }, Server)
   started[self] = true
   self.pid = spawn(directory, arguments, options)
