@@ -2,16 +2,20 @@
  * invalid.h: everything that is wrong with a request, collected, in FastAPI's shape with pydantic
  * v2's type names: {"detail":[{"type":…,"loc":["body","price"],"msg":…,"ctx":{…}}]}.
  *
- * Problems are rendered as JSON when they are found, and cost nothing until then. Their number is
- * bounded; input values are never echoed.
+ * Problems are rendered as JSON when they are found, and cost nothing until then. Their number and
+ * their size are bounded whatever the client sends; input values are never echoed, and of the names
+ * that a client chose only the beginning.
  */
 #ifndef BQ_APP_INVALID_H
 #define BQ_APP_INVALID_H
 
 #include "base/buf.h"
 
-#define BQ_INVALID_PROBLEMS_MAX 100 /* further ones are counted, not rendered */
-#define BQ_INVALID_DEPTH_MAX    136 /* the decoder's nesting, and "body" */
+#define BQ_INVALID_PROBLEMS_MAX    100   /* further ones are counted, not rendered */
+#define BQ_INVALID_JSON_BYTES_MAX  65536 /* no problem is rendered once there are so many */
+#define BQ_INVALID_BRIEF_BYTES_MAX 512
+#define BQ_INVALID_KEY_BYTES_MAX   128 /* of a name in a location; the rest is cut */
+#define BQ_INVALID_DEPTH_MAX       264 /* the decoder's nesting, a union's variant at each, "body" */
 
 struct bq_loc_step {
     bq_str key;   /* p NULL: an index */
@@ -29,7 +33,8 @@ struct bq_invalid {
 void bq_invalid_init(struct bq_invalid *v);
 void bq_invalid_release(struct bq_invalid *v);
 
-/* The location that problems are found at. key must stay valid until the pop. */
+/* The location that problems are found at. key must stay valid until the pop. Steps beyond
+ * BQ_INVALID_DEPTH_MAX are counted and not shown. */
 void bq_invalid_push_key(struct bq_invalid *v, bq_str key);
 void bq_invalid_push_index(struct bq_invalid *v, size_t index);
 void bq_invalid_pop(struct bq_invalid *v);
@@ -46,7 +51,7 @@ struct bq_invalid_mark {
 struct bq_invalid_mark bq_invalid_mark(const struct bq_invalid *v);
 void bq_invalid_rewind(struct bq_invalid *v, struct bq_invalid_mark mark);
 
-/* Appends {"detail":[…]}. Fails: BQ_MEMORY. */
+/* Appends {"detail":[…]}. Fails: BQ_MEMORY (also when a problem did not get its memory). */
 int bq_invalid_write(const struct bq_invalid *v, struct bq_buf *out);
 
 #endif
