@@ -60,6 +60,16 @@ struct bq_schema_field {
 /* Bounds that are not set are not looked at: has says which are. */
 enum { BQ_HAS_MIN = 1, BQ_HAS_MAX = 2, BQ_HAS_ABOVE = 4, BQ_HAS_BELOW = 8, BQ_HAS_MULTIPLE = 16 };
 
+/* A hash table over names that are known when it is made, whose seed is chosen so that they collide
+ * as little as they can: a name that is in it is nearly always found at the first look, and one
+ * that is not costs no more looks than there are names in a row. Nobody but the developer chooses
+ * what is in it, so it needs no secret. */
+struct bq_schema_index {
+    const uint16_t *slots; /* position + 1, 0 is empty */
+    size_t mask;
+    uint64_t seed;
+};
+
 struct bq_schema {
     enum bq_schema_kind kind;
     bool optional, nullable, has_default;
@@ -92,8 +102,7 @@ struct bq_schema {
             size_t count;
             struct bq_schema_field *fields;
             enum bq_schema_extra extra;
-            const uint16_t *index; /* hash table over the names: field + 1, 0 is empty */
-            size_t index_mask;
+            struct bq_schema_index index; /* over the names */
         } object;
         struct {
             const struct bq_schema *of;
@@ -110,19 +119,34 @@ struct bq_schema {
     };
 };
 
-/* What compiling needs and keeps: one a application. */
+/* What compiling needs and keeps: one an application. References into the registry live as long as
+ * the Lua state does. */
 struct bq_schemas {
     struct bq_arena arena;
-    int memo; /* registry: node table -> light userdata: recursion ends, names are shared */
+    int memo; /* registry: node table -> light userdata, so that recursion ends and names are shared
+               */
 };
 
+/* Raises: on memory exhaustion (nothing is to be released then). */
+void bq_schemas_init(lua_State *L, struct bq_schemas *all);
+
+/* Frees every schema; the Lua state is not needed any more. */
+void bq_schemas_release(struct bq_schemas *all);
+
 /* Compiles the node at index; the same node gives the same schema. Fails: NULL and a sentence in
- * error (a bad pattern with its offset, …). Raises: on memory exhaustion. */
+ * error (a bad pattern with its offset, no more memory, …). Raises: on memory exhaustion. */
 const struct bq_schema *bq_schema_compile(lua_State *L, struct bq_schemas *all, int index,
                                           char error[static 512]);
 
 /* The field of that name, or NULL. */
 const struct bq_schema_field *bq_schema_find(const struct bq_schema *object, bq_str name);
+
+/* The variant of a tagged union that the tag's value stands for, or NULL. */
+const struct bq_schema *bq_schema_variant(const struct bq_schema *tagged, bq_str value);
+
+/* What pydantic calls a variant of an untagged union in a location: "str", "int", "Item", …
+ * Valid: always. */
+bq_str bq_schema_label(const struct bq_schema *s);
 
 /* --- reading: each pushes exactly one value, which is meaningless once invalid->count > 0. They
  * add to invalid at its current location. Raise: on memory exhaustion, and what a check raised. */
