@@ -154,6 +154,35 @@ int bq_json_write_lossy(struct bq_buf *out, bq_str s)
     return write_string(out, s, true);
 }
 
+/* One to three bytes as four characters. */
+static void write_group(char *to, const unsigned char *p, size_t n)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned bits = (unsigned)p[0] << 16;
+    if (n > 1)
+        bits |= (unsigned)p[1] << 8;
+    if (n > 2)
+        bits |= p[2];
+    to[0] = letters[bits >> 18];
+    to[1] = letters[bits >> 12 & 63];
+    to[2] = n > 1 ? letters[bits >> 6 & 63] : '=';
+    to[3] = n > 2 ? letters[bits & 63] : '=';
+}
+
+int bq_json_write_base64(struct bq_buf *out, bq_str bytes)
+{
+    if (bq_buf_reserve(out, (bytes.n / 3 + 1) * 4 + 2) != BQ_OK)
+        return BQ_MEMORY;
+    char *to = out->data + out->len;
+    *to++ = '"';
+    for (size_t i = 0; i < bytes.n; i += 3, to += 4)
+        write_group(to, (const unsigned char *)bytes.p + i, bytes.n - i < 3 ? bytes.n - i : 3);
+    *to++ = '"';
+    out->len = (size_t)(to - out->data);
+    return BQ_OK;
+}
+
 static size_t digits_count(uint64_t u)
 {
     size_t n = 1;

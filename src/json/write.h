@@ -14,6 +14,10 @@ int bq_json_write_string(struct bq_buf *out, bq_str s);
 /* Like it, but bytes that are not UTF-8 become U+FFFD: for logs. */
 int bq_json_write_lossy(struct bq_buf *out, bq_str s);
 
+/* Appends any bytes as a string in base64 with padding (RFC 4648, section 4).
+ * Fails: BQ_MEMORY. */
+int bq_json_write_base64(struct bq_buf *out, bq_str bytes);
+
 /* Appends a number that reads back as the same double: integral values up to
  * 2^53 in digits, the rest by the fewest significant digits that round-trip.
  * Fails: BQ_INVALID (NaN or infinite), BQ_MEMORY. */

@@ -164,6 +164,28 @@ static void lossy_makes_json_of_any_bytes(void **state)
     }
 }
 
+static void base64_is(bq_str bytes, const char *expected)
+{
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_base64(&out, bytes), BQ_OK);
+    buffer_is(&out, expected);
+    bq_buf_release(&out);
+}
+
+/* RFC 4648, section 10. */
+static void bytes_are_written_in_base64(void **state)
+{
+    (void)state;
+    base64_is(BQ_STR(""), "\"\"");
+    base64_is(BQ_STR("f"), "\"Zg==\"");
+    base64_is(BQ_STR("fo"), "\"Zm8=\"");
+    base64_is(BQ_STR("foo"), "\"Zm9v\"");
+    base64_is(BQ_STR("foob"), "\"Zm9vYg==\"");
+    base64_is(BQ_STR("fooba"), "\"Zm9vYmE=\"");
+    base64_is(BQ_STR("foobar"), "\"Zm9vYmFy\"");
+    base64_is(BQ_STR("\xff\xef\xbe\x00"), "\"/+++AA==\"");
+}
+
 static void a_megabyte_of_escapes_grows_the_buffer(void **state)
 {
     (void)state;
@@ -358,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_refused_string_that_moved_the_buffer_leaves_it_as_it_was),
         cmocka_unit_test(lossy_replaces_what_is_not_utf8),
         cmocka_unit_test(lossy_makes_json_of_any_bytes),
+        cmocka_unit_test(bytes_are_written_in_base64),
         cmocka_unit_test(a_megabyte_of_escapes_grows_the_buffer),
         cmocka_unit_test(integers_are_written_in_digits),
         cmocka_unit_test(every_length_of_integer_is_right),
