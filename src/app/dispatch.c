@@ -207,8 +207,10 @@ static void step_enter(struct bq_call *call)
     app->entering = call;
     lua_rawgeti(task->L, LUA_REGISTRYINDEX, app->refs.prepare);
     if (lua_pcall(task->L, 0, LUA_MULTRET, 0) != 0) {
+        /* A lack of memory, or what the application's hooks and finalisers raise. */
+        call->step = BQ_STEP_ERROR;
+        run(call);
         bq_task_give(task);
-        bq_failure_memory(call);
         return;
     }
     bq_task_start(task, lua_gettop(task->L) - 1, task_done, call);

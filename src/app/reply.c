@@ -177,6 +177,16 @@ static int read_response_body(struct bq_call *call, struct bq_response *out, cha
     return BQ_OK;
 }
 
+/* Neither memory nor the Response itself: a hook or a finaliser of the application raised. */
+static int explain_failure(lua_State *L, int rc, char error[static 512])
+{
+    if (rc == LUA_ERRMEM)
+        return BQ_MEMORY;
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "an error object";
+    snprintf(error, 512, "the Response cannot be read: %s", text);
+    return BQ_INVALID;
+}
+
 /* status is the handler's second result, or 0. */
 static int read_object(struct bq_call *call, int status, struct bq_response *out,
                        char error[static 512])
@@ -187,8 +197,9 @@ static int read_object(struct bq_call *call, int status, struct bq_response *out
     call->app->reading = &r;
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.read_response);
     lua_pushvalue(L, 1);
-    if (lua_pcall(L, 1, 1, 0) != 0)
-        return BQ_MEMORY;
+    int rc = lua_pcall(L, 1, 1, 0);
+    if (rc != 0)
+        return explain_failure(L, rc, error);
     if (status)
         out->status = status;
     return r.rc == BQ_OK ? read_response_body(call, out, error) : r.rc;

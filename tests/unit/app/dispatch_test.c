@@ -315,6 +315,25 @@ static void what_an_error_handler_raises_is_answered_too(void **state)
     assert_string_equal(a.fields, "allow: GET, HEAD, OPTIONS\n");
 }
 
+/* A hook runs wherever it likes, also in what barq does before the handler begins. */
+static void what_a_hook_raises_before_the_handler_is_an_error_of_the_request(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "barq.on_error(500, function(req, err) return tostring(err) end)\n"
+             "barq.get('/arm', function()\n"
+             "  debug.sethook(function() debug.sethook() error('hooked', 0) end, 'c')\n"
+             "  return 'armed' end)\n"
+             "barq.get('/x', function(req) return req.path end)\n"
+             "barq.get('/page', function() local page = barq.html('p')\n"
+             "  debug.sethook(function() debug.sethook() error('hooked', 0) end, 'c')\n"
+             "  return page end)\n");
+    assert_string_equal(fixture_get(f, "/arm").body, "armed");
+    assert_string_equal(fixture_get(f, "/x").body, "hooked");
+    assert_string_equal(fixture_get(f, "/x").body, "/x");
+    assert_string_equal(fixture_get(f, "/page").body, ERROR);
+    assert_string_equal(fixture_get(f, "/x").body, "/x");
+}
+
 static void headers_are_the_answers_own(void **state)
 {
     struct fixture *f = *state;
@@ -601,6 +620,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(error_handlers_answer_by_status_and_class, setup, teardown),
         cmocka_unit_test_setup_teardown(what_an_error_handler_raises_is_answered_too, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            what_a_hook_raises_before_the_handler_is_an_error_of_the_request, setup, teardown),
         cmocka_unit_test_setup_teardown(headers_are_the_answers_own, setup, teardown),
         cmocka_unit_test(req_gives_what_was_sent),
         cmocka_unit_test_setup_teardown(broken_input_is_the_clients_mistake, setup, teardown),
