@@ -11,6 +11,7 @@
  *          └─ ARRAY ──> element* ─> end of array
  *
  * A reader is a plain value: a copy taken before a value reads that value again (unions, tags).
+ * Copies share the scratch, so a decoded string ends with the next call to any of them.
  */
 #ifndef BQ_JSON_READ_H
 #define BQ_JSON_READ_H
@@ -19,7 +20,7 @@
 #include "json/check.h"
 
 enum bq_json_token {
-    BQ_JSON_ERROR, /* reader->error says where and why; every further call gives it again */
+    BQ_JSON_ERROR, /* reader->error says where and why; every further call fails with it again */
     BQ_JSON_NULL,
     BQ_JSON_FALSE,
     BQ_JSON_TRUE,
@@ -44,6 +45,7 @@ struct bq_json_reader {
     bool first;                   /* no comma is due before the next member or element */
     bq_str string;                /* of the last STRING or key; valid until the next call */
     struct bq_json_number number; /* of the last NUMBER */
+    int rc; /* BQ_OK; after an error BQ_INVALID, BQ_LIMIT (depth) or BQ_MEMORY (of the scratch) */
     struct bq_json_error error;
 };
 
@@ -55,17 +57,21 @@ void bq_json_reader_init(struct bq_json_reader *r, bq_str text, unsigned depth_m
 enum bq_json_token bq_json_value(struct bq_json_reader *r);
 
 /* In an object: true and reader->string for the next key (its value must be taken next), false
- * at the end of the object, which is left, or at an error (reader->error.reason is set). */
+ * at the end of the object, which is left, or at an error (reader->rc is not BQ_OK). */
 bool bq_json_key(struct bq_json_reader *r);
 
 /* In an array: the next element as bq_json_value gives it, END at the end, which is left. */
 enum bq_json_token bq_json_element(struct bq_json_reader *r);
 
 /* Passes over the rest of the value whose token was just given (its whole inside for OBJECT and
- * ARRAY), checking it. Fails: BQ_INVALID, BQ_LIMIT. */
+ * ARRAY), checking it, without recursion. Fails: reader->rc. */
 int bq_json_skip(struct bq_json_reader *r, enum bq_json_token token);
 
-/* Nothing but white space may be left. Fails: BQ_INVALID. */
+/* Passes over the whole value that must come now, checking it; decodes nothing and needs no
+ * scratch. Fails: reader->rc. */
+int bq_json_pass(struct bq_json_reader *r);
+
+/* Nothing but white space may be left. Fails: reader->rc. */
 int bq_json_finish(struct bq_json_reader *r);
 
 #endif
