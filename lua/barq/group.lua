@@ -17,7 +17,22 @@ local state = require "barq.state"
 ---@field description? string
 ---@field deprecated? boolean
 
----@class barq.Group
+---@alias barq.Handler fun(req: barq.Request): any, integer?
+
+--- Declares a route: (path, handler) or (path, spec, handler). Raises: on a mistake in them.
+---@alias barq.Verb fun(path: string, handler: barq.Handler)|fun(path: string, spec: barq.RouteSpec, handler: barq.Handler)
+
+---@class barq.Routes
+---@field get barq.Verb serves HEAD too
+---@field post barq.Verb
+---@field put barq.Verb
+---@field patch barq.Verb
+---@field delete barq.Verb
+---@field head barq.Verb
+---@field options barq.Verb
+---@field any barq.Verb every method that has no route of its own
+
+---@class barq.Group: barq.Routes
 local Group = {}
 Group.__index = Group
 

@@ -12,7 +12,7 @@ local response = require "barq.response"
 local shared = require "barq.shared"
 local state = require "barq.state"
 
----@class barq
+---@class barq: barq.Routes
 local barq = {
   version = core.version,
   --- The number of this worker, from 0.

@@ -25,6 +25,7 @@ end
 
 --- Raises a mistake of the application, blamed on its own line.
 ---@param format string as for string.format
+---@param ... any
 function place.fail(format, ...)
   local here = place.here()
   error((here and here .. ": " or "") .. format:format(...), 0)
