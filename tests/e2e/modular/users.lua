@@ -1,3 +1,4 @@
+-- A module that returns its group, which app.lua mounts.
 local barq = require "barq"
 
 local users = barq.group("/users")
