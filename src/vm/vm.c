@@ -137,16 +137,24 @@ static void collect_garbage(lua_State *L, void *arg)
     lua_gc(L, LUA_GCCOLLECT, 0);
 }
 
+/* Where all but little is kept, collecting again and again would stop everything else. */
+static bool is_crowded(const struct bq_vm *vm)
+{
+    size_t sixteenth = vm->bytes_max / 16;
+    return vm->bytes_max && vm->bytes > 14 * sixteenth && vm->bytes > vm->bytes_kept + sixteenth;
+}
+
 void bq_vm_relieve(struct bq_vm *vm)
 {
     size_t bytes_max = vm->bytes_max;
-    if (!vm->exhausted)
+    if (!vm->exhausted && !is_crowded(vm))
         return;
     vm->exhausted = false;
     /* Beyond the limit, for the protected call and the collector need some memory themselves. */
     vm->bytes_max = 0;
     bq_vm_protect(vm, collect_garbage, NULL);
     vm->bytes_max = bytes_max;
+    vm->bytes_kept = vm->bytes;
 }
 
 int bq_vm_traceback(lua_State *L)

@@ -30,7 +30,8 @@ struct bq_vm {
     lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
     void *alloc_arg;
     size_t bytes, bytes_max;
-    bool exhausted; /* an allocation was refused since the last bq_vm_relieve */
+    size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
+    bool exhausted;    /* an allocation was refused since then */
 };
 
 /* A state with the standard libraries. bytes_max bounds what Lua may hold: beyond
@@ -41,9 +42,9 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max);
 /* Waiting tasks are dropped (their cancel runs), then the state is closed. */
 void bq_vm_free(struct bq_vm *vm);
 
-/* Collects all garbage if an allocation was refused: LuaJIT itself raises its error without
- * having tried that, and would go on refusing although nearly everything is garbage. Not from
- * within the collector. */
+/* Collects all garbage if an allocation was refused, or if the limit is near and there is some
+ * garbage. LuaJIT does neither: it lets the heap double before it collects, whatever the limit,
+ * and raises its error without having tried to. Not from within the collector. */
 void bq_vm_relieve(struct bq_vm *vm);
 
 /* The vm that a state or coroutine belongs to. Raises: never. */

@@ -55,6 +55,26 @@ static void after_running_out_of_memory_a_state_is_relieved_of_its_garbage(void 
     assert_int_equal(bq_mem_live(), 0);
 }
 
+static void near_the_limit_a_state_is_relieved_before_anything_fails(void **state)
+{
+    (void)state;
+    struct bq_vm *vm = bq_vm_new(NULL, 16 << 20);
+    /* Ten of sixteen are kept: LuaJIT would let the heap grow to twenty before it collects. */
+    assert_int_equal(luaL_dostring(vm->L, "kept = {} n = 0\n"
+                                          "for i = 1, 10 do kept[i] = ('x'):rep(2^20 - i) end\n"
+                                          "collectgarbage()"),
+                     0);
+    for (int i = 0; i < 200; i++) {
+        bq_vm_relieve(vm);
+        assert_int_equal(luaL_dostring(vm->L, "for i = 1, 4 do\n"
+                                              "  n = n + 1 local s = ('y'):rep(2^17) .. n\n"
+                                              "end"),
+                         0);
+        assert_false(vm->exhausted);
+    }
+    bq_vm_free(vm);
+}
+
 static void the_count_of_bytes_follows_the_collector(void **state)
 {
     (void)state;
@@ -127,6 +147,7 @@ int main(void)
         cmocka_unit_test(the_vm_is_found_from_any_coroutine),
         cmocka_unit_test(the_memory_limit_is_an_error_that_the_state_survives),
         cmocka_unit_test(after_running_out_of_memory_a_state_is_relieved_of_its_garbage),
+        cmocka_unit_test(near_the_limit_a_state_is_relieved_before_anything_fails),
         cmocka_unit_test(the_count_of_bytes_follows_the_collector),
         cmocka_unit_test(the_locale_of_the_process_cannot_be_changed),
         cmocka_unit_test(protect_reports_errors_and_keeps_the_stack),
