@@ -876,6 +876,26 @@ describe("memory that runs out in Lua", function()
     exhaust("barq.use(function(req, next) return next(req):header('X-A', 'b') end)")
   end)
 
+  it("does not run out while most of it is garbage", function()
+    local s = server.start { args = { "--lua-memory-max=16m" }, app = [[
+      local barq = require "barq"
+      kept = {}
+      for i = 1, 10 do kept[i] = ("x"):rep(2 ^ 20 - i) end
+      local n = 0
+      barq.get("/", function()
+        for _ = 1, 4 do
+          n = n + 1
+          local _ = ("y"):rep(2 ^ 17) .. n
+        end
+      end)
+    ]] }
+    local connection = raw.connect(s.port)
+    for _ = 1, 100 do
+      connection:send(http.format("GET", "/"))
+      assert.equal(204, http.read(connection).status)
+    end
+  end)
+
   it("leaves requests that wait alone", function()
     local s = server.start { args = { "--lua-memory-max=16m" }, app = app:format [[
       barq.get("/sleep", function() barq.sleep(0.5) return "slept" end)
