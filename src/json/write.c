@@ -8,11 +8,10 @@
 
 #include "base/rc.h"
 #include "base/utf8.h"
+#include "json/double.h"
 #include "json/word.h"
 
-#include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define INTEGER_MAX 9007199254740992.0 /* 2^53: up to it doubles hold every integer */
@@ -20,8 +19,12 @@
 /* What one word's bytes can grow to: each "\u00xx", and one sequence beyond the word. */
 #define WORD_ESCAPED_MAX (6 * BQ_WORD_BYTES + 4)
 
-/* "-", 17 digits, a point, "e-308"; or 15 digits and 15 decimals. */
-#define NUMBER_BYTES_MAX 40
+/* Without exponent are numbers below 10^21, and those of at most five zeros behind the point. */
+#define WHOLE_DIGITS_MAX 21
+#define SMALL_ZEROS_MAX  6
+
+/* "-0.00000" and 17 digits. */
+#define NUMBER_BYTES_MAX 26
 
 /* Copies what is plain at the start of s. Gives its length; may write up to seven bytes
  * behind it. */
@@ -213,64 +216,45 @@ static size_t write_integer(char *to, uint64_t u)
     return n;
 }
 
-/* v > 0 as m / 10^k, if it is that for an m of at most 15 digits. Both are exact as
- * doubles and IEEE division rounds as strtod must, so m / 10^k == v says that the text
- * reads back as v; and no other text of 15 digits does. Gives the bytes written or 0. */
-static size_t write_decimal(char *to, double v)
+/* "0.", zeros and the n digits. */
+static size_t write_small(char *to, uint64_t digits, size_t n, size_t zeros)
 {
-    uint64_t whole, power = 10;
-    for (size_t k = 1; k <= 15; k++, power *= 10) {
-        double scaled = v * (double)power;
-        if (scaled >= 1e15)
-            return 0;
-        uint64_t m = (uint64_t)(scaled + 0.5);
-        if ((double)m / (double)power != v)
-            continue;
-        whole = m / power;
-        size_t n = write_integer(to, whole);
-        to[n] = '.';
-        write_digits(to + n + 1, m % power, k);
-        return n + 1 + k;
+    memcpy(to, "0.00000", 7);
+    write_digits(to + 2 + zeros, digits, n);
+    return 2 + zeros + n;
+}
+
+/* The n digits with a point behind the first `whole` of them, or zeros up to there. */
+static size_t write_plain(char *to, uint64_t digits, size_t n, size_t whole)
+{
+    write_digits(to, digits, n);
+    if (n <= whole) {
+        memset(to + n, '0', whole - n);
+        return whole;
     }
-    return 0;
+    memmove(to + whole + 1, to + whole, n - whole);
+    to[whole] = '.';
+    return n + 1;
 }
 
-/* printf's text with a point in it, whatever the locale's is. */
-static size_t copy_with_point(char *to, const char *text)
+static size_t write_scientific(char *to, uint64_t digits, size_t n, int exponent)
 {
-    size_t n = 0;
-    while (*text) {
-        size_t run = strspn(text, "0123456789+-e");
-        memcpy(to + n, text, run);
-        n += run;
-        text += run;
-        if (*text) {
-            to[n++] = '.';
-            text += strcspn(text, "0123456789+-e");
-        }
-    }
-    return n;
+    size_t used = n > 1 ? write_plain(to, digits, n, 1) : write_integer(to, digits);
+    to[used++] = 'e';
+    to[used++] = exponent < 0 ? '-' : '+';
+    return used + write_integer(to + used, (uint64_t)abs(exponent));
 }
 
-/* The fewest significant digits worth a try. Of numbers of 15 digits a normal double has
- * at most one, so that fewer need no try; from 0.1 to 10^15 write_decimal has tried 15. */
-static int digits_min(double v)
-{
-    if (v < DBL_MIN)
-        return 1;
-    return v >= 0.1 && v < 1e15 ? 16 : 15;
-}
-
+/* In the form of ECMAScript's Number::toString, which RFC 8785 takes for canonical JSON. */
 static size_t write_shortest(char *to, double v)
 {
-    char text[NUMBER_BYTES_MAX];
-    for (int digits = digits_min(v); digits < 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
-            return copy_with_point(to, text);
-    }
-    snprintf(text, sizeof text, "%.17g", v); /* always reads back */
-    return copy_with_point(to, text);
+    struct bq_decimal d = bq_double_shortest(v);
+    size_t n = digits_count(d.digits);
+    int point = (int)n + d.exponent; /* v = 0.digits * 10^point */
+    if (point > WHOLE_DIGITS_MAX || point <= -SMALL_ZEROS_MAX)
+        return write_scientific(to, d.digits, n, point - 1);
+    return point > 0 ? write_plain(to, d.digits, n, (size_t)point)
+                     : write_small(to, d.digits, n, (size_t)-point);
 }
 
 int bq_json_write_number(struct bq_buf *out, double v)
@@ -287,8 +271,7 @@ int bq_json_write_number(struct bq_buf *out, double v)
     if (v <= INTEGER_MAX && (double)(int64_t)v == v) {
         to += write_integer(to, (uint64_t)(int64_t)v);
     } else {
-        size_t n = write_decimal(to, v);
-        to += n ? n : write_shortest(to, v);
+        to += write_shortest(to, v);
     }
     out->len = (size_t)(to - out->data);
     return BQ_OK;

@@ -18,8 +18,8 @@ int bq_json_write_lossy(struct bq_buf *out, bq_str s);
  * Fails: BQ_MEMORY. */
 int bq_json_write_base64(struct bq_buf *out, bq_str bytes);
 
-/* Appends a number that reads back as the same double: integral values up to
- * 2^53 in digits, the rest by the fewest significant digits that round-trip.
+/* Appends a number by the fewest significant digits that read back as the same double, in the
+ * form that RFC 8785 gives it (no exponent from 1e-6 up to 1e21), except for -0, which stays.
  * Fails: BQ_INVALID (NaN or infinite), BQ_MEMORY. */
 int bq_json_write_number(struct bq_buf *out, double v);
 
