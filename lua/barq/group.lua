@@ -154,10 +154,8 @@ local function new(prefix, spec, what)
   end
   return setmetatable({
     prefix = prefix, spec = check_spec(spec or {}, group_fields, what), entries = {},
-    place = place.here(),
   }, Group)
 end
-
 
 local function bind_verbs(self)
   for verb in pairs(verbs) do
@@ -187,6 +185,9 @@ function group.group(prefix, spec)
 end
 
 --- A group inside this one.
+---@param prefix string as for barq.group
+---@param spec? { middleware: function|function[], body_max: integer|string, tags: string[], description: string }
+---@return barq.Group group
 function Group:group(prefix, spec)
   local made = group.group(prefix, spec)
   self:mount("", made)
@@ -202,6 +203,8 @@ local function contains(outer, inner)
 end
 
 --- Serves a group below this one, under prefix .. group's own prefix.
+---@param prefix string "/api", or "" for none
+---@param mounted barq.Group
 function Group:mount(prefix, mounted)
   local what = ('mount("%s")'):format(tostring(prefix))
   state.check_open(what)

@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* luaL_findtable is part of LuaJIT's auxiliary library; package.loaded is _LOADED. */
-
 static int require_module(lua_State *L, const char *name)
 {
     lua_getglobal(L, "require");

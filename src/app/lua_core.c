@@ -416,7 +416,7 @@ void bq_core_open(lua_State *L, struct bq_app *app)
     lua_setfield(L, -2, "version");
     lua_pushinteger(L, (lua_Integer)app->env.worker);
     lua_setfield(L, -2, "worker");
-    luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1);
+    luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1); /* package.loaded */
     lua_insert(L, -2);
     lua_setfield(L, -2, "barq.core");
     lua_pop(L, 1);

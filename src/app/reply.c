@@ -3,7 +3,6 @@
 
 #include "app/after.h"
 #include "app/encode.h"
-#include "base/mem.h"
 #include "base/rc.h"
 #include "http/h1_write.h"
 
