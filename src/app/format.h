@@ -20,9 +20,10 @@
 
 struct bq_format {
     const char *name;
-    const char *type;    /* pydantic's */
-    const char *message; /* the reason comes behind it where there is a comma at its end */
-    const char *(*fault)(bq_str text); /* NULL: it is one; else why not */
+    const char *type;                  /* pydantic's */
+    const char *message;               /* the reason comes behind it if there is a reason_key */
+    const char *reason_key;            /* the reason's name in ctx, or NULL */
+    const char *(*fault)(bq_str text); /* NULL: it is one; else the reason */
 };
 
 /* Or NULL. */
