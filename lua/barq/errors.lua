@@ -59,7 +59,8 @@ end
 
 --- Answers errors: of a status (also the server's own 404 and 405), or of a class of the
 --- application's own error objects (their metatable, or one it inherits from by __index).
---- 500 is for every error that nothing else handles.
+--- 500 is for every error that nothing else handles. What the handler raises goes to no further
+--- one: by barq.abort it is the answer, all else is a plain 500.
 ---@param what integer|table a status from 400 to 599, or a class
 ---@param handler fun(req: barq.Request, err: any): any what it returns is the answer, as for a route
 function errors.on_error(what, handler)
