@@ -30,6 +30,10 @@ end
 --- Takes apart what `traced` made: the error and its traceback.
 function errors.untrace(value)
   if getmetatable(value) == Traced then return value.err, value.trace end
+  -- LuaJIT's own text when a message handler fails.
+  if value == "error in error handling" then
+    return value, "stack overflow (endless recursion?), or an error whose __tostring fails"
+  end
   return value, nil
 end
 

@@ -12,6 +12,11 @@ local app = [[
     local function again(s) return (s:gsub(".", again)) end
     return again("x")
   end)
+  local pass = function(req, next) return next(req) end
+  barq.get("/endless", { middleware = pass }, function()
+    local function f() return 1 + f() end
+    return f()
+  end)
   barq.get("/sleeps", function(req)
     sleeper = coroutine.running()
     barq.sleep(0.3)
@@ -41,6 +46,13 @@ describe("a broken handler", function()
     assert.equal(500, http.get(s.port, "/recursion").status)
     assert.equal("hi", http.get(s.port, "/hi").body)
     assert.truthy(s:log():find("stack overflow", 1, true))
+    s:stop()
+  end)
+
+  it("that recurses without end below a middleware says so in the log", function()
+    start()
+    assert.equal(500, http.get(s.port, "/endless").status)
+    assert.truthy(s:log():find("error GET /endless %(app.lua:%d+%): stack overflow"))
     s:stop()
   end)
 
