@@ -47,7 +47,7 @@ function Request:query_all(name) end
 ---@return string[][] list of { name in lower case, value }
 function Request:header_list() end
 
---- Calls fn with the arguments once the answer has been sent; fn may wait. What it raises is logged.
+--- Calls fn with the arguments once the answer is sent; fn may wait. What it raises is logged.
 ---@param fn function
 ---@param ... any
 function Request:after(fn, ...) end
