@@ -94,10 +94,10 @@ struct bq_schema {
             const int *refs;     /* values, in the registry */
             const bq_str *texts; /* of the string values; p NULL for others */
             const double *numbers;
-            const unsigned char
-                *types;      /* LUA_TSTRING, LUA_TNUMBER, LUA_TBOOLEAN, LUA_TNIL (null) */
-            bq_str expected; /* "'a', 'b' or 'c'" for messages */
-        } values;            /* ENUM, and CONST with a count of 1 */
+            const unsigned char *types;   /* LUA_TSTRING, _TNUMBER, _TBOOLEAN, _TNIL (null) */
+            struct bq_schema_index index; /* over the texts */
+            bq_str expected;              /* "'a', 'b' or 'c'" for messages */
+        } values;                         /* ENUM, and CONST with a count of 1 */
         struct {
             size_t count;
             struct bq_schema_field *fields;
@@ -113,9 +113,13 @@ struct bq_schema {
         struct {
             size_t count;
             const struct bq_schema **variants;
-            bq_str tag;                          /* n = 0: untagged */
-            const struct bq_schema_field **tags; /* the tag's field of each variant */
-        } of;
+            bq_str tag; /* n = 0: untagged */
+            size_t tag_count;
+            const bq_str *tags;           /* every value that the tag may have … */
+            const uint16_t *tag_variants; /* … and the variant that each stands for */
+            struct bq_schema_index index; /* over the values */
+            bq_str expected;              /* "'cat', 'dog'" for messages */
+        } of;                             /* UNION */
     };
 };
 
@@ -123,8 +127,8 @@ struct bq_schema {
  * the Lua state does. */
 struct bq_schemas {
     struct bq_arena arena;
-    int memo; /* registry: node table -> light userdata, so that recursion ends and names are shared
-               */
+    int memo;  /* registry: node table -> light userdata; ends recursion, shares what is named */
+    bool torn; /* a compilation has not come to its end: what is in the memo is not to be used */
 };
 
 /* Raises: on memory exhaustion (nothing is to be released then). */
