@@ -161,7 +161,14 @@ local function check_sizes(n, what)
     place.fail("%s: min %d is above max %d", what, n.min, n.max)
   end
 end
-checks.string, checks.array, checks.map = check_sizes, check_sizes, check_sizes
+checks.array, checks.map = check_sizes, check_sizes
+
+function checks.string(n, what)
+  check_sizes(n, what)
+  if n.format == "bytes" and n.pattern then
+    place.fail("%s: bytes are no text, so no pattern can match them", what)
+  end
+end
 
 function checks.union(n, what)
   local wrong = tags.problem(n)

@@ -13,6 +13,10 @@ local function link(ref, schemas)
     node.blame(ref.place, 't.ref("%s"): there is no schema of that name%s', ref.ref,
       next(schemas) and names.hint(ref.ref, schemas) or "")
   end
+  if ref.check and schema.node.check then
+    node.blame(ref.place, 't.ref("%s"): the schema has a check already, and a reference no second '
+      .. "one", ref.ref)
+  end
   ref.target = schema.node
 end
 

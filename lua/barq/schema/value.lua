@@ -43,6 +43,7 @@ end
 
 function fits.string(n, v)
   if type(v) ~= "string" then return expected("a string", v) end
+  if n.format == "bytes" then return size(n, #v, "bytes") end
   return size(n, select(2, v:gsub("[^\128-\191]", "")), "characters")
 end
 
