@@ -186,12 +186,14 @@ int bq_json_write_base64(struct bq_buf *out, bq_str bytes)
     return BQ_OK;
 }
 
+/* 1233 / 4096 is just above log10(2): the length from that of the binary number, or one less. */
 static size_t digits_count(uint64_t u)
 {
-    size_t n = 1;
-    for (; u >= 10000; u /= 10000)
-        n += 4;
-    return n + (u >= 10) + (u >= 100) + (u >= 1000);
+    static const uint64_t powers[] = {/* 0 has a digit too */
+                                      0,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                      1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+    unsigned n = (64 - (unsigned)__builtin_clzll(u | 1)) * 1233 >> 12;
+    return n + (u >= powers[n]);
 }
 
 /* Writes the n last digits of u, two at a time. */
