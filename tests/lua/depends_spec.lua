@@ -1,24 +1,24 @@
 -- Providers: how they are declared, and the plan in which they are resolved.
-local embedded = require "embedded"
+local modules = require "modules"
 
-local depends, schema
+local barq, depends, schema
 
 local function fresh()
-  local load = embedded.fresh()
-  depends, schema = load "barq.depends", load "barq.schema"
+  barq = modules.fresh(modules.stand_in { null = newproxy() })
+  depends, schema = barq "barq.depends", barq "barq.schema"
 end
 
 local function f() end
 
-local function run(code)
-  return embedded.run(code, {
+local function try(code)
+  return modules.run_app(code, {
     t = schema.t, depends = depends.depends, flatten = depends.flatten, join = depends.join, f = f,
     check = function(value) return (depends.check(value, 'barq.get("/x")')) end,
   })
 end
 
 local function expect_error(code, ...)
-  local ok, message = pcall(run, code)
+  local ok, message = try(code)
   assert.is_false(ok, "no error: " .. code)
   for _, part in ipairs { ... } do
     assert.truthy(message:find(part, 1, true), ("%s\nlacks: %s"):format(message, part))
@@ -61,13 +61,14 @@ describe("a provider", function()
   end)
 
   it("has input as a route has", function()
-    local p = run "return depends{ open = f, headers = { x_token = t.string }, body = t.any }"
+    local _, p = try "return depends{ open = f, headers = { x_token = t.string }, body = t.any }"
     assert.equal("x-token", p.input.headers.fields[1].wire)
     assert.equal("any", p.input.body.kind)
   end)
 
   it("remembers where it was declared", function()
-    assert.equal("app.lua:2", run("\nlocal p = depends{ open = f }\nreturn p").place)
+    local _, p = try "\nlocal p = depends{ open = f }\nreturn p"
+    assert.equal("app.lua:2", p.place)
   end)
 
   it("is the same for the same function", function()
@@ -77,7 +78,7 @@ describe("a provider", function()
   end)
 
   it("is declared while the application loads", function()
-    require("barq.state").frozen = true
+    barq "barq.state".frozen = true
     expect_error("depends{ open = f }", "while the application loads")
   end)
 

@@ -1,17 +1,18 @@
 -- What routes and providers declare about their requests.
-local embedded = require "embedded"
+local modules = require "modules"
 
-local input, schema, t, node
+local input, schema, t, node, null
 
 local function fresh()
-  local load = embedded.fresh()
-  input, schema, node = load "barq.input", load "barq.schema", load "barq.schema.node"
+  null = newproxy()
+  local barq = modules.fresh(modules.stand_in { null = null })
+  input, schema, node = barq "barq.input", barq "barq.schema", barq "barq.schema.node"
   t = schema.t
 end
 
-local function run(code)
-  return embedded.run(code, {
-    t = t, schema = schema.schema, null = require("barq.core").null,
+local function try(code)
+  return modules.run_app(code, {
+    t = t, schema = schema.schema, null = null,
     read = function(spec) return (input.read(spec, 'barq.get("/x")')) end,
     merge = function(own, ...)
       local more = {}
@@ -27,8 +28,14 @@ local function run(code)
   })
 end
 
+local function run(code)
+  local ok, result = try(code)
+  assert(ok, result)
+  return result
+end
+
 local function expect_error(code, ...)
-  local ok, message = pcall(run, code)
+  local ok, message = try(code)
   assert.is_false(ok, "no error: " .. code)
   for _, part in ipairs { ... } do
     assert.truthy(message:find(part, 1, true), ("%s\nlacks: %s"):format(message, part))
@@ -104,7 +111,7 @@ describe("the input of a route", function()
 
   it("is refused with the line of the application", function()
     local env = { read = input.read }
-    local ok, message = pcall(embedded.run, "\nread({ query = 5 }, 'r')", env)
+    local ok, message = modules.run_app("\nread({ query = 5 }, 'r')", env)
     assert.is_false(ok)
     assert.equal(1, message:find("app.lua:2: r: query: ", 1, true))
   end)

@@ -1,23 +1,33 @@
 -- Declarations of schemas: the nodes that they make, and the mistakes that are found at load.
-local embedded = require "embedded"
+local modules = require "modules"
 
-local schema, t, null, core
+local barq, schema, t, null
 
 -- Every test has an application of its own.
 local function fresh()
-  local load = embedded.fresh()
-  schema, core = load "barq.schema", load "barq.core"
-  t, null = schema.t, core.null
+  null = newproxy() -- a userdata, as barq.null is
+  local core = modules.stand_in { null = null }
+  function core.schema_check(node, value) return "checked", { node = node, value = value } end
+  function core.schema_encode(node, value) return node.name .. ":" .. tostring(value) end
+  barq = modules.fresh(core)
+  schema = barq "barq.schema"
+  t = schema.t
 end
 
-local function run(code)
-  return embedded.run(code, {
+local function try(code)
+  return modules.run_app(code, {
     t = t, schema = schema.schema, null = null, resolve = schema.resolve,
   })
 end
 
+local function run(code)
+  local ok, result = try(code)
+  assert(ok, result)
+  return result
+end
+
 local function expect_error(code, ...)
-  local ok, message = pcall(run, code)
+  local ok, message = try(code)
   assert.is_false(ok, "no error: " .. code)
   for _, part in ipairs { ... } do
     assert.truthy(message:find(part, 1, true), ("%s\nlacks: %s"):format(message, part))
@@ -584,7 +594,7 @@ describe("a mistake in a schema", function()
   end
 
   it("is told once the application serves", function()
-    require("barq.state").frozen = true
+    barq "barq.state".frozen = true
     expect_error('schema("A", { a = t.string })', "while the application loads")
   end)
 end)
@@ -610,7 +620,7 @@ describe("a schema that is right", function()
 
   for _, case in ipairs(fine) do
     it("is accepted: " .. case[1], function()
-      assert.is_true((require("barq.schema.node").is(run("return " .. case[2]))))
+      assert.is_true((barq "barq.schema.node".is(run("return " .. case[2]))))
     end)
   end
 end)
