@@ -13,13 +13,12 @@
  */
 #include "app/encoder.h"
 #include "app/format.h"
-#include "app/schema.h"
+#include "app/schema_check.h"
+#include "app/schema_index.h"
 #include "base/rc.h"
 #include "json/write.h"
 
 #include <math.h>
-
-#define INTEGER_MAX 9007199254740991.0 /* 2^53 - 1 */
 
 /* What variants of unions may write in vain: a union in a union in a union whose first variants
  * fit until nearly the end would be walked 2^depth times. */
@@ -89,7 +88,7 @@ static int write_string(struct bq_encoder *e, const struct bq_schema *s)
 static int write_integer(struct bq_encoder *e)
 {
     double v = lua_tonumber(e->L, -1);
-    if (!(fabs(v) <= INTEGER_MAX) || v != floor(v))
+    if (!(fabs(v) <= BQ_SAFE_INTEGER_MAX) || v != floor(v))
         return bq_encoder_refuse(e, "a number with a fraction or beyond 2^53 - 1, where an "
                                     "integer is declared");
     return bq_json_write_number(e->out, v + 0.0); /* -0 becomes 0 */
@@ -127,34 +126,23 @@ static int write_int64(struct bq_encoder *e)
     return bq_buf_append(e->out, bq_str_of(p, n));
 }
 
-/* Whether the value on top is member i, which has its type. */
-static bool equals_member(lua_State *L, const struct bq_schema *s, size_t i)
+static bool is_text_member(lua_State *L, const struct bq_schema *s)
 {
     size_t n;
-    const char *p;
-    bool equal;
-    switch (s->values.types[i]) {
-    case LUA_TSTRING:
-        p = lua_tolstring(L, -1, &n);
-        return bq_str_eq(bq_str_of(p, n), s->values.texts[i]);
-    case LUA_TNUMBER:
-        return lua_tonumber(L, -1) == s->values.numbers[i];
-    case LUA_TNIL:
-        return true;
-    default:
-        lua_rawgeti(L, LUA_REGISTRYINDEX, s->values.refs[i]);
-        equal = lua_rawequal(L, -1, -2);
-        lua_pop(L, 1);
-        return equal;
-    }
+    const char *p = lua_tolstring(L, -1, &n);
+    return bq_schema_index_find(&s->values.index, s->values.texts, sizeof *s->values.texts,
+                                bq_str_of(p, n)) >= 0;
 }
 
 /* Whether the value on top is a member of the ENUM or CONST. */
 static bool is_member(lua_State *L, const struct bq_schema *s)
 {
     int type = bq_encoder_is_null(L) ? LUA_TNIL : lua_type(L, -1);
+    if (type == LUA_TSTRING)
+        return is_text_member(L, s);
+    double v = type == LUA_TBOOLEAN ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
     for (size_t i = 0; i < s->values.count; i++)
-        if (s->values.types[i] == type && equals_member(L, s, i))
+        if (s->values.types[i] == type && (type == LUA_TNIL || s->values.numbers[i] == v))
             return true;
     return false;
 }
@@ -314,20 +302,31 @@ static int write_table(struct bq_encoder *e, const struct bq_schema *s)
 
 /* --- unions --- */
 
+/* The variant that the tag of the table on top stands for, or NULL. */
+static const struct bq_schema *find_variant(lua_State *L, const struct bq_schema *s)
+{
+    const struct bq_schema_field *field = bq_schema_find(s->of.variants[0], s->of.tag);
+    ptrdiff_t i = -1;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, field->name_ref);
+    lua_rawget(L, -2);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+        size_t n;
+        const char *p = lua_tolstring(L, -1, &n);
+        i = bq_schema_index_find(&s->of.index, s->of.tags, sizeof *s->of.tags, bq_str_of(p, n));
+    }
+    lua_pop(L, 1);
+    return i < 0 ? NULL : s->of.variants[s->of.tag_variants[i]];
+}
+
 static int write_tagged(struct bq_encoder *e, const struct bq_schema *s)
 {
     if (!lua_istable(e->L, -1))
         return write_other(e, s);
-    lua_rawgeti(e->L, LUA_REGISTRYINDEX, s->of.tags[0]->name_ref);
-    lua_rawget(e->L, -2);
-    size_t i = 0;
-    while (i < s->of.count && !is_member(e->L, s->of.tags[i]->schema))
-        i++;
-    lua_pop(e->L, 1);
-    if (i == s->of.count)
-        return bq_encoder_refuse(e, "the tag \"%.*s\" is none of the union's",
-                                 BQ_STR_ARG(s->of.tag));
-    return write_as(e, s->of.variants[i]);
+    const struct bq_schema *variant = find_variant(e->L, s);
+    if (!variant)
+        return bq_encoder_refuse(e, "the tag \"%.*s\" is none of %.*s", BQ_STR_ARG(s->of.tag),
+                                 BQ_STR_ARG(s->of.expected));
+    return write_as(e, variant);
 }
 
 /* The Lua types that a kind writes. Null is for write_other. */
