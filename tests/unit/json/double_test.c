@@ -96,17 +96,26 @@ static void the_ends_of_the_range_are_short(void **state)
     is(DBL_MAX, 17976931348623157, 292);
 }
 
+/* The double that is n steps above v, or below. */
+static double steps_from(double v, int64_t n)
+{
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits += (uint64_t)n;
+    memcpy(&v, &bits, sizeof v);
+    return v;
+}
+
 /* The interval below a power of two is half as wide as that above it. */
 static void every_power_of_two_and_its_neighbours_are_shortest(void **state)
 {
     (void)state;
     is(0x1p-44, 5684341886080802, -29); /* which is not the nearest of 16 digits */
-    for (int e = -1074; e <= 1023; e++) {
-        double v = ldexp(1, e);
+    for (double v = 0x1p-1074; isfinite(v); v *= 2) {
         is_shortest(v);
-        is_shortest(nextafter(v, INFINITY));
-        if (e > -1074)
-            is_shortest(nextafter(v, 0));
+        is_shortest(steps_from(v, 1));
+        if (v > 0x1p-1074)
+            is_shortest(steps_from(v, -1));
     }
 }
 
@@ -116,8 +125,8 @@ static void every_power_of_ten_and_its_neighbours_are_shortest(void **state)
     for (int e = -323; e <= 308; e++) {
         double v = read_decimal(1, e);
         is(v, 1, e);
-        is_shortest(nextafter(v, INFINITY));
-        is_shortest(nextafter(v, 0));
+        is_shortest(steps_from(v, 1));
+        is_shortest(steps_from(v, -1));
     }
 }
 
@@ -125,11 +134,9 @@ static void every_power_of_ten_and_its_neighbours_are_shortest(void **state)
 static void integers_around_2_to_the_53_and_beyond_are_shortest(void **state)
 {
     (void)state;
-    for (int e = 53; e < 70; e++)
-        for (int i = 0; i < 300; i++) {
-            is_shortest(ldexp(1, e) + ldexp(i, e - 52));
-            is_shortest(ldexp(1, e) - ldexp(i, e - 53));
-        }
+    for (double v = 0x1p53; v < 0x1p70; v *= 2)
+        for (int i = -300; i <= 300; i++)
+            is_shortest(steps_from(v, i));
 }
 
 static uint64_t next_random(uint64_t *state)
