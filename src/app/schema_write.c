@@ -305,17 +305,17 @@ static int write_table(struct bq_encoder *e, const struct bq_schema *s)
 /* The variant that the tag of the table on top stands for, or NULL. */
 static const struct bq_schema *find_variant(lua_State *L, const struct bq_schema *s)
 {
-    const struct bq_schema_field *field = bq_schema_find(s->of.variants[0], s->of.tag);
-    ptrdiff_t i = -1;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, field->name_ref);
+    const struct bq_schema_field *tag = bq_schema_find(s->of.variants[0], s->of.tag);
+    const struct bq_schema *variant = NULL;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, tag->name_ref);
     lua_rawget(L, -2);
     if (lua_type(L, -1) == LUA_TSTRING) {
         size_t n;
         const char *p = lua_tolstring(L, -1, &n);
-        i = bq_schema_index_find(&s->of.index, s->of.tags, sizeof *s->of.tags, bq_str_of(p, n));
+        variant = bq_schema_variant(s, bq_str_of(p, n));
     }
     lua_pop(L, 1);
-    return i < 0 ? NULL : s->of.variants[s->of.tag_variants[i]];
+    return variant;
 }
 
 static int write_tagged(struct bq_encoder *e, const struct bq_schema *s)
