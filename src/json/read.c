@@ -260,6 +260,18 @@ bool bq_json_key(struct bq_json_reader *r)
     return take_key(r, READ);
 }
 
+bool bq_json_key_as(struct bq_json_reader *r, bq_str text)
+{
+    const char *p = r->p;
+    if (!r->first && (p == r->end || *p++ != ','))
+        return false;
+    if ((size_t)(r->end - p) < text.n || memcmp(p, text.p, text.n) != 0)
+        return false;
+    r->p = p + text.n;
+    r->first = false;
+    return true;
+}
+
 enum bq_json_token bq_json_element(struct bq_json_reader *r)
 {
     return take_element(r, READ);

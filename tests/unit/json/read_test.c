@@ -184,6 +184,25 @@ static void keys_are_decoded_too(void **state)
     assert_true(bq_str_eq(r.string, BQ_STR("a")));
 }
 
+static void a_key_that_is_expected_is_taken_at_once(void **state)
+{
+    (void)state;
+    struct bq_json_reader r = reader_of(BQ_STR("{\"a\":1,\"b\":2, \"c\":3}"));
+    assert_int_equal(bq_json_value(&r), BQ_JSON_OBJECT);
+    assert_false(bq_json_key_as(&r, BQ_STR("\"b\":")));
+    assert_true(bq_json_key_as(&r, BQ_STR("\"a\":")));
+    assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
+    assert_true(bq_json_key_as(&r, BQ_STR("\"b\":")));
+    assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
+    assert_false(bq_json_key_as(&r, BQ_STR("\"c\":"))); /* a space before it */
+    assert_true(bq_json_key(&r));
+    assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
+    assert_false(bq_json_key_as(&r, BQ_STR("\"c\":")));
+    assert_false(bq_json_key(&r));
+    assert_false(bq_json_key_as(&r, BQ_STR("\"c\":"))); /* the text ends */
+    assert_int_equal(bq_json_finish(&r), BQ_OK);
+}
+
 static void a_lack_of_memory_is_an_error_of_the_reader(void **state)
 {
     (void)state;
@@ -421,6 +440,7 @@ int main(void)
         cmocka_unit_test(surrogates_become_one_character),
         cmocka_unit_test(a_string_without_escapes_is_a_view_of_the_text),
         cmocka_unit_test(keys_are_decoded_too),
+        cmocka_unit_test(a_key_that_is_expected_is_taken_at_once),
         cmocka_unit_test(a_lack_of_memory_is_an_error_of_the_reader),
         cmocka_unit_test(integers_are_exact_to_the_last_of_64_bits),
         cmocka_unit_test(doubles_are_rounded_as_strtod_rounds),
