@@ -7,7 +7,6 @@
 #include "app/format.h"
 
 #include "app/format_rules.h"
-#include "base/rc.h"
 
 #include <assert.h>
 
@@ -144,12 +143,9 @@ const char *bq_format_base64(bq_str text)
     return NULL;
 }
 
-int bq_format_decode(bq_str text, struct bq_buf *out)
+size_t bq_format_decode(bq_str text, char *to)
 {
     size_t bytes = text.n / 4 * 3 - padding_count(text);
-    if (bq_buf_reserve(out, text.n / 4 * 3) != BQ_OK)
-        return BQ_MEMORY;
-    char *to = out->data ? out->data + out->len : NULL;
     for (size_t i = 0; i < text.n; i += 4) {
         unsigned word = 0;
         for (size_t k = 0; k < 4; k++) {
@@ -160,6 +156,5 @@ int bq_format_decode(bq_str text, struct bq_buf *out)
         *to++ = (char)(word >> 8);
         *to++ = (char)word;
     }
-    out->len += bytes;
-    return BQ_OK;
+    return bytes;
 }

@@ -16,7 +16,7 @@
 #ifndef BQ_APP_FORMAT_H
 #define BQ_APP_FORMAT_H
 
-#include "base/buf.h"
+#include "base/str.h"
 
 struct bq_format {
     const char *name;
@@ -32,7 +32,8 @@ const struct bq_format *bq_format_find(bq_str name);
 /* The format "bytes", which is decoded. */
 bool bq_format_is_bytes(const struct bq_format *format);
 
-/* Appends what base64 text, which the format has found right, stands for. Fails: BQ_MEMORY. */
-int bq_format_decode(bq_str text, struct bq_buf *out);
+/* What base64 text, which the format has found right, stands for: at most text.n bytes at to. Gives
+ * their number. */
+size_t bq_format_decode(bq_str text, char *to);
 
 #endif
