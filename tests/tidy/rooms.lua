@@ -54,8 +54,11 @@ rooms.covered_by = {
   ["src/app/reply.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/request.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/route.c"] = "tests/unit/app/app_test.c",
+  ["src/app/schema_json_union.c"] = "tests/unit/app/schema_json_test.c",
   ["src/data/lua_flight.c"] = "tests/unit/data/lua_shared_test.c",
   ["src/data/stripe.c"] = "tests/unit/data/shared_test.c",
+  ["src/json/number.c"] = "tests/unit/json/read_test.c",
+  ["src/json/scan.c"] = "tests/unit/json/check_test.c",
   ["src/serve/proto.c"] = "tests/unit/serve/conn_test.c",
 }
 
