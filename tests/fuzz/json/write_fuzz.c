@@ -69,7 +69,7 @@ static void try_number(double v)
     require(bq_json_write_number(&out, v) == (isfinite(v) ? BQ_OK : BQ_INVALID));
     if (isfinite(v)) {
         require(bq_json_check(bq_buf_str(&out), 0, &error) == BQ_OK);
-        require(bq_buf_size(&out) <= 24);
+        require(bq_buf_size(&out) <= sizeof "-0.0000012345678901234567" - 1);
         require(bq_buf_push(&out, '\0') == BQ_OK);
         double back = strtod(out.data, NULL);
         require(memcmp(&back, &v, sizeof v) == 0);
