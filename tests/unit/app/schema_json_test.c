@@ -473,6 +473,68 @@ static void ambiguity_is_bounded(void **state)
     bq_buf_release(&text);
 }
 
+/* Lua's own allocator, of which the call with that number fails. */
+struct allocator {
+    lua_Alloc inner;
+    void *inner_arg;
+    long fails_at; /* 0: none */
+    long calls;
+};
+
+static void *allocate(void *arg, void *p, size_t before, size_t n)
+{
+    struct allocator *a = arg;
+    if (n > before && ++a->calls == a->fails_at)
+        return NULL;
+    return a->inner(a->inner_arg, p, before, n);
+}
+
+struct attempt {
+    const struct bq_schema *schema;
+    bq_str text;
+    struct bq_invalid *v;
+};
+
+static int l_attempt(lua_State *L)
+{
+    struct attempt *a = lua_touserdata(L, 1);
+    struct bq_json_error error;
+    assert_int_equal(bq_schema_read_json(L, a->schema, a->text, a->v, &error), BQ_OK);
+    return 0;
+}
+
+/* One walk that meets all there is: scratch, tables, repeated names, tags, variants, problems. */
+static void a_lack_of_memory_raises_and_loses_nothing(void **state)
+{
+    struct world *w = *state;
+    struct attempt attempt = {
+        .schema = compile(w, "object{ { 'p', pet }, { 'm', map(num) }, { 'u', union(cat, any) },"
+                             "  { 'd', optional(list(int), { 1 }) }, { 's', str } }"),
+        .text = BQ_STR("{\"s\":1,\"p\":{\"kind\":\"c\\u0061t\",\"lives\":\"\"},\"m\":{\"a\":true,"
+                       "\"b\":1},\"u\":{\"x\":[[1],{\"long enough for a block\":2}]},\"s\":2}"),
+    };
+    struct allocator a = {.fails_at = 1};
+    a.inner = lua_getallocf(w->L, &a.inner_arg);
+    lua_setallocf(w->L, allocate, &a);
+    int rc = LUA_ERRMEM;
+    for (; rc != 0; a.fails_at++) {
+        struct bq_invalid v;
+        long live = bq_mem_live();
+        bq_invalid_init(&v);
+        attempt.v = &v;
+        lua_settop(w->L, 0);
+        lua_gc(w->L, LUA_GCCOLLECT, 0);
+        a.calls = 0;
+        rc = lua_cpcall(w->L, l_attempt, &attempt);
+        assert_true(rc == 0 || rc == LUA_ERRMEM);
+        assert_int_equal(v.count, rc == 0 ? 3 : v.count);
+        bq_invalid_release(&v);
+        assert_int_equal(bq_mem_live(), live);
+    }
+    assert_in_range(a.fails_at, 10, 1000);
+    lua_setallocf(w->L, a.inner, a.inner_arg);
+}
+
 static void objects_may_have_many_fields(void **state)
 {
     struct world *w = *state;
@@ -515,6 +577,7 @@ int main(void)
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(schemas_may_hold_themselves),
         cmocka_unit_test(ambiguity_is_bounded),
+        cmocka_unit_test(a_lack_of_memory_raises_and_loses_nothing),
         cmocka_unit_test(objects_may_have_many_fields),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
