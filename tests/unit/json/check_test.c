@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/rc.h"
-#include "json/check.h"
 #include "check_cases.h"
+#include "json/check.h"
 
 #include <math.h>
 #include <stdio.h>
