@@ -54,7 +54,8 @@ static inline void push_lua(struct fixture *f, const char *chunk)
 static inline const struct bq_schema *try_schema(struct fixture *f, const char *node)
 {
     int top = lua_gettop(f->L);
-    lua_pushfstring(f->L, "%s%s", strstr(node, "return") ? "" : "return ", node);
+    bool chunk = node[0] != '{' && strstr(node, "return");
+    lua_pushfstring(f->L, "%s%s", chunk ? "" : "return ", node);
     push_lua(f, lua_tostring(f->L, -1));
     f->error[0] = '\0';
     const struct bq_schema *s = bq_schema_compile(f->L, &f->schemas, -1, f->error);
