@@ -20,6 +20,7 @@ void bq_invalid_init(struct bq_invalid *v)
 {
     v->json = v->brief = BQ_BUF_INIT;
     v->count = v->depth = 0;
+    v->quiet = false;
 }
 
 void bq_invalid_release(struct bq_invalid *v)
@@ -136,7 +137,7 @@ void bq_invalid_add(struct bq_invalid *v, const char *type, const char *ctx, con
                     ...)
 {
     v->count++;
-    if (v->count > BQ_INVALID_PROBLEMS_MAX || v->json.len >= BQ_INVALID_JSON_BYTES_MAX)
+    if (v->quiet || v->count > BQ_INVALID_PROBLEMS_MAX || v->json.len >= BQ_INVALID_JSON_BYTES_MAX)
         return;
     char text[MESSAGE_BYTES_MAX];
     va_list ap;

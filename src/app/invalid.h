@@ -26,6 +26,7 @@ struct bq_invalid {
     struct bq_buf json;  /* the problems, separated by commas */
     struct bq_buf brief; /* "body.price greater_than_equal, …" for the log: no values */
     size_t count;
+    bool quiet; /* problems are counted only: for variants of a union that are tried */
     size_t depth;
     struct bq_loc_step loc[BQ_INVALID_DEPTH_MAX];
 };

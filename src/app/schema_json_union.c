@@ -33,8 +33,9 @@ static void report_variants(struct bq_reading *w, const struct bq_schema *s,
     lua_pushnil(w->L);
 }
 
-/* The first variant that has no problem with the value. */
-static void read_untagged(struct bq_reading *w, const struct bq_schema *s, enum bq_json_token token)
+/* The first variant that has no problem with the value. False if there is none: nothing is pushed
+ * then. */
+static bool try_variants(struct bq_reading *w, const struct bq_schema *s, enum bq_json_token token)
 {
     struct bq_json_reader start = w->r;
     struct bq_invalid_mark mark = bq_invalid_mark(w->v);
@@ -44,13 +45,31 @@ static void read_untagged(struct bq_reading *w, const struct bq_schema *s, enum 
             continue;
         bq_reading_take(w, variant, token);
         if (w->r.rc != BQ_OK || w->v->count == mark.count)
-            return;
+            return true;
         bq_invalid_rewind(w->v, mark);
         if (!go_back(w, &start))
-            return;
+            return true;
         lua_pop(w->L, 1);
     }
-    report_variants(w, s, token);
+    return false;
+}
+
+/* Within a variant that is tried itself, nobody wants to know why none fits. */
+static void read_untagged(struct bq_reading *w, const struct bq_schema *s, enum bq_json_token token)
+{
+    bool outer = w->v->quiet;
+    w->v->quiet = true;
+    bool done = try_variants(w, s, token);
+    w->v->quiet = outer;
+    if (done)
+        return;
+    if (!outer) {
+        report_variants(w, s, token);
+        return;
+    }
+    bq_json_skip(&w->r, token);
+    w->v->count++;
+    lua_pushnil(w->L);
 }
 
 /* Looks ahead for the tag's value, the last one or the first; pushes it as a string, or nil. */
