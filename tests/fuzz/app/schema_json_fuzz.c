@@ -1,0 +1,163 @@
+/*
+ * schema_json_fuzz.c: bodies for a fixed set of schemas; the first byte of the input chooses one.
+ * Text is refused as not JSON exactly when bq_json_check refuses it, at the same place (what is too
+ * ambiguous to read aside). What is accepted is what the same schema makes of the values that
+ * lua-cjson finds in the text, and what is refused is refused there.
+ */
+#include "app/decode.h"
+#include "app/schema.h"
+#include "base/rc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char nodes[] =
+    "local function of(kind, more) more = more or {} more.kind = kind return more end\n"
+    "local function object(extra, ...) return { kind = 'object', extra = extra, fields = { ... } } "
+    "end\n"
+    "local str, int, num = of'string', of'integer', of'number'\n"
+    "local item = object('ignore', { 'name', of('string', { min = 1, max = 9 }) },\n"
+    "  { 'price', of('number', { min = 0 }) },\n"
+    "  { 'quantity', of('integer', { min = 0, optional = true, default = 1 }) },\n"
+    "  { 'tags', of('array', { of = str, max = 3 }) },\n"
+    "  { 'dimensions', object('forbid', { 'w', num }, { 'h', num }) })\n"
+    "local cat = object('forbid', { 'kind', of('const', { value = 'cat' }) }, { 'lives', int })\n"
+    "local dog = object('keep', { 'kind', of('const', { value = 'dog' }) })\n"
+    "local tree = object('ignore', { 'n', int }) tree.name = 'Tree'\n"
+    "local ref = of('ref', { target = tree })\n"
+    "tree.fields[2] = { 'kids', of('array', { of = ref, optional = true }) }\n"
+    "tree.fields[3] = { 'u', of('union', { variants = { ref, of('array', { of = ref }), int },\n"
+    "  optional = true }) }\n"
+    "return { of'any', item, of('array', { of = of('union', { variants = { cat, dog }, tag = "
+    "'kind' }) }),\n"
+    "  of('map', { of = of('map', { of = int, max = 2 }) }), tree,\n"
+    "  of('array', { of = of'any', unique = true }),\n"
+    "  of('union', { variants = { of('map', { of = int }), of('array', { of = of'boolean' }), "
+    "str,\n"
+    "    of('enum', { values = { 'a', 2, true } }) }, nullable = true }),\n"
+    "  object('forbid', { 'a', of('string', { nullable = true, trim = true }) },\n"
+    "    { 'b', of('union', { variants = { item, cat, dog } }) }) }\n";
+
+static const char same[] =
+    "local function same(a, b)\n"
+    "  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end\n"
+    "  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
+    "  for k in pairs(b) do if a[k] == nil then return false end end\n"
+    "  return true\n"
+    "end\n"
+    "return same\n";
+
+#define SCHEMAS 8
+
+struct fixture {
+    lua_State *L;
+    struct bq_schemas all;
+    const struct bq_schema *schemas[SCHEMAS];
+};
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static struct fixture f;
+
+/* What Lua holds of the heap is out of the leak sanitizer's sight. */
+static void close_fixture(void)
+{
+    lua_close(f.L);
+    bq_schemas_release(&f.all);
+}
+
+/* The only value on the stack that stays is the function that compares. */
+static void open_fixture(void)
+{
+    char error[512];
+    if (f.L)
+        return;
+    f.L = luaL_newstate();
+    require(f.L && atexit(close_fixture) == 0);
+    luaL_openlibs(f.L);
+    bq_decode_open(f.L);
+    bq_encode_open(f.L);
+    bq_schemas_init(f.L, &f.all);
+    lua_settop(f.L, 0);
+    require(luaL_dostring(f.L, same) == 0);
+    require(luaL_dostring(f.L, nodes) == 0);
+    for (int i = 0; i < SCHEMAS; i++) {
+        lua_rawgeti(f.L, -1, i + 1);
+        f.schemas[i] = bq_schema_compile(f.L, &f.all, -1, error);
+        if (!f.schemas[i])
+            fprintf(stderr, "schema %d: %s\n", i + 1, error);
+        require(f.schemas[i]);
+        lua_pop(f.L, 1);
+    }
+    lua_settop(f.L, 1);
+}
+
+/* What the decoder makes a table of without elements, for which [] and {} are the same. */
+static bool has_empty_table(bq_str text)
+{
+    static const char space[] = " \t\r\n";
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] != '[' && text.p[i] != '{')
+            continue;
+        size_t next = i + 1;
+        while (next < text.n && memchr(space, text.p[next], sizeof space - 1))
+            next++;
+        if (next < text.n && (text.p[next] == ']' || text.p[next] == '}'))
+            return true;
+    }
+    return false;
+}
+
+/* The value that was read is at the top of the stack, if there were no problems. */
+static void compare(lua_State *L, const struct bq_schema *s, bq_str text, bool accepted)
+{
+    struct bq_json_error error;
+    struct bq_invalid invalid;
+    require(bq_decode(L, text, &error) == BQ_OK);
+    bq_invalid_init(&invalid);
+    bq_schema_read_value(L, s, -1, &invalid);
+    if (!has_empty_table(text))
+        require(accepted == (invalid.count == 0));
+    if (accepted) {
+        require(invalid.count == 0);
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, 2);
+        lua_pushvalue(L, -3);
+        require(lua_pcall(L, 2, 1, 0) == 0 && lua_toboolean(L, -1));
+    }
+    bq_invalid_release(&invalid);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    open_fixture();
+    const struct bq_schema *s = f.schemas[data[0] % SCHEMAS];
+    size_t n = size - 1;
+    char *exact = malloc(n ? n : 1); /* no NUL behind it: a read too far is seen */
+    require(exact);
+    memcpy(exact, data + 1, n);
+    bq_str text = bq_str_of(exact, n);
+    struct bq_json_error error = {0, NULL}, want = {0, NULL};
+    struct bq_invalid invalid;
+    bq_invalid_init(&invalid);
+    int checked = bq_json_check(text, BQ_DECODE_DEPTH_MAX, &want);
+    int rc = bq_schema_read_json(f.L, s, text, &invalid, &error);
+    require(lua_gettop(f.L) == (rc == BQ_OK ? 2 : 1) && invalid.depth == 0);
+    if (rc != BQ_LIMIT || checked == BQ_LIMIT) {
+        require(rc == checked && error.offset == want.offset && error.reason == want.reason);
+        if (rc == BQ_OK)
+            compare(f.L, s, text, invalid.count == 0);
+    }
+    lua_settop(f.L, 1);
+    bq_invalid_release(&invalid);
+    free(exact);
+    return 0;
+}
