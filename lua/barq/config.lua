@@ -1,4 +1,5 @@
 -- config.lua: settings that the application brings along.
+local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
 
@@ -26,6 +27,27 @@ function config.config(settings)
       end
       state.config[#state.config + 1] = { name, one, here }
     end
+  end
+end
+
+local info_fields = {
+  title = "string", version = "string", description = "string", servers = "table",
+}
+
+--- What the OpenAPI document says of the application as a whole.
+---@param info barq.OpenapiInfo
+--- Raises: on an unknown field, or one of another type.
+function config.info(info)
+  state.check_open("barq.info")
+  if type(info) ~= "table" then place.fail("barq.info: a table expected, got %s", type(info)) end
+  for name, value in pairs(info) do
+    local expected = info_fields[name]
+    if not expected then
+      place.fail('barq.info: unknown field "%s"%s', tostring(name), names.hint(name, info_fields))
+    elseif type(value) ~= expected then
+      place.fail("barq.info: %s is a %s, not a %s", name, expected, type(value))
+    end
+    state.info[name] = value
   end
 end
 

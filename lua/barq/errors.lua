@@ -99,9 +99,22 @@ local function class_handler(err)
   return nil
 end
 
-local function abort_response(err)
-  local headers = { ["content-type"] = "application/json" }
-  local answer = response.new(err.status, headers, { detail = err.detail })
+-- RFC 9457: for clients that ask for it.
+local function problem(err)
+  local is_text = type(err.detail) == "string"
+  return {
+    type = err.type or "about:blank", title = core.reason(err.status), status = err.status,
+    detail = is_text and err.detail or nil, errors = not is_text and err.detail or nil,
+  }
+end
+
+local function abort_response(req, err)
+  local accept = req.headers.accept
+  local wanted = accept and accept:find("application/problem+json", 1, true)
+  local body = wanted and problem(err) or { detail = err.detail }
+  local kind = wanted and "application/problem+json" or "application/json"
+  local answer = response.new(err.status, { ["content-type"] = kind }, body)
+
   for name, value in pairs(err.headers or {}) do answer:header(name, value) end
   return answer
 end
@@ -110,10 +123,10 @@ end
 local function run_handler(handler, req, err, status)
   local ok, body, given = xpcall(handler, errors.traced, req, err)
   if ok then return response.of(body, given, status) end
-  if getmetatable(body) == Abort then return abort_response(body) end
+  if getmetatable(body) == Abort then return abort_response(req, body) end
   local value, trace = errors.untrace(body)
   core.report(req, "an error handler failed: " .. (trace or core.describe(value)))
-  return abort_response(new_abort(500))
+  return abort_response(req, new_abort(500))
 end
 
 --- The Response to an error that a handler or the server raised.
@@ -128,7 +141,7 @@ function errors.respond(req, err, trace)
   if not expected and not handler then core.report(req, trace or core.describe(err)) end
   handler = handler or state.status_handlers[status]
   if handler then return run_handler(handler, req, err, status) end
-  return abort_response(expected and err or new_abort(500))
+  return abort_response(req, expected and err or new_abort(500))
 end
 
 return errors

@@ -1,8 +1,13 @@
 -- freeze.lua: from declarations to what C compiles. The server calls it once, after load.
+local depends = require "barq.depends"
 local errors = require "barq.errors"
 local group = require "barq.group"
 local hooks = require "barq.hooks"
+local input = require "barq.input"
 local middleware = require "barq.middleware"
+local openapi = require "barq.openapi"
+local response = require "barq.response"
+local schema = require "barq.schema"
 local state = require "barq.state"
 local strict = require "barq.strict"
 
@@ -24,18 +29,66 @@ local function takes_request(fn)
   return info.isvararg or info.nparams > 0
 end
 
+-- A plan as C takes it: the steps in order, and what the handler finds in deps.
+local function compile_plan(list, deps)
+  local steps = {}
+  for i, step in ipairs(list) do
+    local provider = step.provider
+    steps[i] = {
+      key = provider, open = provider.open, close = provider.close,
+      worker = provider.scope == "worker", deps = step.deps,
+    }
+  end
+  return { steps = steps, deps = deps }
+end
+
+-- What the route and its providers declare of the request, together.
+local function compile_input(spec, list, path, where)
+  local own, more = {}, {}
+  for part in pairs(input.parts) do own[part] = spec[part] end
+  for i, step in ipairs(list) do
+    more[i] = { input = step.provider.input, place = step.provider.place }
+  end
+  local merged = input.merge(own, more, where)
+  input.match_path(merged.params, path, where, own.params ~= nil)
+  return merged
+end
+
+local function security_of(list)
+  local schemes
+  for _, step in ipairs(list) do
+    if step.provider.security then
+      schemes = schemes or {}
+      schemes[#schemes + 1] = step.provider.security
+    end
+  end
+  return schemes
+end
+
 local function compile_route(entry, around)
   local spec = entry.spec
-  local list = append(around.middleware, spec.middleware)
+  local path = join(around.prefix, entry.path)
+  local needs = depends.join(around.depends, spec.depends, entry.place)
+  local list, deps = depends.flatten(needs, entry.place)
   return {
     method = entry.method,
-    path = join(around.prefix, entry.path),
-    handler = middleware.compose(list, entry.handler, spec.status),
-    takes_request = #list > 0 or takes_request(entry.handler),
+    path = path,
+    handler = entry.handler,
+    chain = middleware.chain(append(around.middleware, spec.middleware), spec.status),
+    takes_request = takes_request(entry.handler),
+    input = compile_input(spec, list, path, entry.place),
+    plan = compile_plan(list, deps),
+    security = security_of(list),
+    returns = spec.returns,
     status = spec.status,
     body_max = spec.body_max or around.body_max,
     name = spec.name,
     place = entry.place,
+    tags = append(around.tags, spec.tags),
+    summary = spec.summary,
+    description = spec.description,
+    deprecated = spec.deprecated,
+    hidden = spec.hidden or around.hidden,
   }
 end
 
@@ -46,6 +99,9 @@ local function enter(inner, prefix, around, routes)
     prefix = around.prefix .. prefix .. inner.prefix,
     middleware = append(around.middleware, inner.spec.middleware),
     body_max = inner.spec.body_max or around.body_max,
+    depends = depends.join(around.depends, inner.spec.depends, inner.place),
+    tags = append(around.tags, inner.spec.tags),
+    hidden = inner.spec.hidden or around.hidden,
   }, routes)
 end
 
@@ -72,20 +128,58 @@ local function check_names(routes)
   end
 end
 
+-- The application's own description, at /openapi.json; made at the first request for it, or for
+-- the command line.
+local function document(routes)
+  local text
+  return function()
+    if not text then text = openapi.json(openapi.document(routes, state.info)) end
+    return text
+  end
+end
+
+local function has_path(routes, path)
+  for _, route in ipairs(routes) do
+    if route.path == path then return true end
+  end
+  return false
+end
+
+local function add_document_route(routes, text)
+  if has_path(routes, "/openapi.json") then return end
+  routes[#routes + 1] = {
+    method = "GET", path = "/openapi.json", takes_request = false, place = "barq", hidden = true,
+    handler = function()
+      return response.new(200, { ["content-type"] = "application/json" }, text())
+    end,
+  }
+end
+
 --- Ends the declarations.
 ---@param dev boolean
----@return table compiled { routes, fallback, respond, run_hooks, run_after }
-return function(dev)
+---@param docs boolean whether /openapi.json is served
+---@return table compiled what app.c and route.c read
+return function(dev, docs)
   local routes = {}
-  collect(group.root, { prefix = "", middleware = state.middleware }, routes)
+  local all = group.root.spec
+  schema.resolve()
+  collect(group.root, {
+    prefix = "", middleware = state.middleware, depends = all.depends, body_max = all.body_max,
+    tags = all.tags or {}, hidden = all.hidden,
+  }, routes)
   check_names(routes)
+  local text = document(routes)
+  if docs then add_document_route(routes, text) end
   state.frozen = true
   strict.watch(dev)
   return {
     routes = routes,
     fallback = middleware.fallback(),
+    openapi = text,
     respond = errors.respond,
     run_hooks = hooks.run,
     run_after = hooks.run_after,
+    worker_values = state.worker_values,
+    has_error_handlers = next(state.status_handlers) ~= nil or next(state.class_handlers) ~= nil,
   }
 end

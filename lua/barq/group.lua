@@ -3,6 +3,8 @@
 -- Nothing is resolved here, so that a group's spec holds for all its routes in whatever
 -- order things were written; freeze.lua flattens the tree.
 local core = require "barq.core"
+local depends = require "barq.depends"
+local input = require "barq.input"
 local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
@@ -103,8 +105,14 @@ local route_fields = {
   summary = of_type("string"),
   description = of_type("string"),
   deprecated = of_type("boolean"),
+  hidden = of_type("boolean"),
+  depends = depends.check,
+  returns = input.returns,
 }
+for part, read in pairs(input.parts) do route_fields[part] = read end
 local group_fields = {
+  depends = depends.check,
+  hidden = of_type("boolean"),
   middleware = list_of_functions,
   body_max = size,
   tags = list_of_strings,
@@ -126,6 +134,14 @@ local function check_spec(spec, fields, what)
   return checked
 end
 
+local function check_route(spec, what)
+  local checked = check_spec(spec, route_fields, what)
+  if checked.body and checked.form then
+    place.fail("%s: body and form exclude each other: a request has one body", what)
+  end
+  return checked
+end
+
 local function check_path(path, what)
   if type(path) ~= "string" then
     place.fail('%s: a path as "/items/{id}" expected, got %s', what, type(path))
@@ -143,7 +159,7 @@ local function declare(self, verb, path, spec, handler)
   end
   self.entries[#self.entries + 1] = {
     kind = "route", method = verbs[verb], path = path, handler = handler,
-    spec = check_spec(spec, route_fields, what), place = place.here() or place.of(handler),
+    spec = check_route(spec, what), place = place.here() or place.of(handler),
   }
 end
 
@@ -223,6 +239,15 @@ end
 ---@param mounted barq.Group
 function group.mount(prefix, mounted)
   group.root:mount(prefix, mounted)
+end
+
+--- What holds for every route of the application, in whatever order things are written.
+---@param spec { depends: barq.Depends, body_max: integer|string, tags: string[], hidden: boolean }
+--- Raises: on an unknown option; middleware of the whole application is barq.use's.
+function group.all(spec)
+  local what = "barq.all_routes"
+  state.check_open(what)
+  for key, value in pairs(check_spec(spec, group_fields, what)) do group.root.spec[key] = value end
 end
 
 return group

@@ -24,10 +24,26 @@ function hooks.on(event, fn)
   list[#list + 1] = fn
 end
 
+-- Providers of the worker's scope, in reverse order.
+local function close_providers()
+  local ok, opened = true, state.worker_values[0]
+  for i = #opened, 1, -1 do
+    local closed, err = xpcall(opened[i][1], errors.traced, opened[i][2])
+    opened[i] = nil
+    if not closed then
+      local value, trace = errors.untrace(err)
+      core.log("error", "a dependency's close failed: " .. (trace or core.describe(value)))
+      ok = false
+    end
+  end
+  return ok
+end
+
 --- What the server calls. At the end every function runs, whatever the others do.
----@param event string
+---@param event string of barq.on, or "close": the worker's providers are closed
 ---@return boolean ok false when one raised (it is logged)
 function hooks.run(event)
+  if event == "close" then return close_providers() end
   local ending = event == "drain" or event == "stop"
   local ok = true
   for _, fn in ipairs(state.hooks[event]) do

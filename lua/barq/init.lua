@@ -1,6 +1,7 @@
 -- init.lua: `require "barq"`: everything an application calls, gathered.
 local core = require "barq.core"
 local config = require "barq.config"
+local depends = require "barq.depends"
 local errors = require "barq.errors"
 local group = require "barq.group"
 local hooks = require "barq.hooks"
@@ -9,8 +10,11 @@ local middleware = require "barq.middleware"
 local names = require "barq.names"
 local place = require "barq.place"
 local response = require "barq.response"
+local schema = require "barq.schema"
+local security = require "barq.security"
 local shared = require "barq.shared"
 local state = require "barq.state"
+local with = require "barq.with"
 
 ---@class barq: barq.Routes
 local barq = {
@@ -21,10 +25,16 @@ local barq = {
   null = core.null,
 
   abort = errors.abort,
+  api_key = security.api_key,
   array = core.array,
+  basic = security.basic,
+  bearer = security.bearer,
+  all_routes = group.all,
   config = config.config,
+  depends = depends.depends,
   group = group.group,
   html = response.html,
+  info = config.info,
   json = response.json,
   log = log,
   mount = group.mount,
@@ -34,10 +44,13 @@ local barq = {
   on_error = errors.on_error,
   redirect = response.redirect,
   response = response.response,
+  schema = schema.schema,
   shared = shared,
   sleep = core.sleep,
+  t = schema.t,
   text = response.text,
   use = middleware.use,
+  with = with,
 }
 
 for verb in pairs(group.verbs) do barq[verb] = group.root[verb] end

@@ -3,6 +3,7 @@
 -- `next` and all the rest are prebuilt here, because a closure made per request would end
 -- every trace that the compiler has begun. An error below a middleware reaches it as a
 -- Response: `next` does not raise.
+local core = require "barq.core"
 local errors = require "barq.errors"
 local place = require "barq.place"
 local response = require "barq.response"
@@ -32,16 +33,26 @@ local function guarded(fn, inner, default_status)
   end
 end
 
---- The handler inside the functions of `list`, the first outermost.
----@param list function[]
----@param handler function
----@param default_status? integer
----@return function
-function middleware.compose(list, handler, default_status)
-  if #list == 0 then return handler end
-  local chain = guarded(handler, nil, default_status)
+local function around(list, innermost)
+  local chain = innermost
   for i = #list, 1, -1 do chain = guarded(list[i], chain) end
   return chain
+end
+
+--- The functions of `list`, the first outermost, around what C does for a route: its input, its
+--- dependencies and its handler. nil for an empty list.
+---@param list function[]
+---@param default_status? integer of the route
+---@return function? chain
+function middleware.chain(list, default_status)
+  if #list == 0 then return nil end
+  return around(list, function(req)
+    local ok, value, more = core.enter(req)
+    if ok == true then return response.of(value, more, default_status) end
+    -- What the route's `returns` encoded.
+    if ok then return response.new(more, { ["content-type"] = "application/json" }, value) end
+    return errors.respond(req, value, more or nil)
+  end)
 end
 
 --- For requests without a route: the answer that the server has for them, inside the
@@ -57,7 +68,7 @@ function middleware.fallback()
     -- Whatever an error handler answers: a 405 says what is allowed (RFC 9110, section 15.5.6).
     return allow and res:header("allow", allow) or res
   end
-  local chain = middleware.compose(state.middleware, answer)
+  local chain = around(state.middleware, answer)
   return function(req, status, allow)
     req[2], req[3] = status, allow
     return chain(req)

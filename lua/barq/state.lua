@@ -6,6 +6,10 @@ local state = {
   hooks = { start = {}, worker = {}, drain = {}, stop = {} },
   status_handlers = {}, -- status -> function(req, err)
   class_handlers = {},  -- metatable -> function(req, err)
+  info = {}, -- of barq.info, for the OpenAPI document
+  -- What providers of the worker's scope gave: provider -> value; [0] lists { close, value } in the
+  -- order of opening (src/app/depends.c).
+  worker_values = { [0] = {} },
   config = {},         -- { name, value, place } in the order written
   named = {},          -- route name -> path, filled in by freeze
   frozen = false,

@@ -90,6 +90,27 @@ function core.build_query(query, names) end
 ---@return string
 function core.describe(err) end
 
+--- Runs a route's input, dependencies and handler below its middleware; may wait.
+---@param req barq.Request
+---@return boolean|integer ok true; 1 when value is JSON already; false when it failed
+---@return any value what the handler returned, or the error
+---@return any more its status, or the traceback
+--- Raises: outside of the middleware's own task, and while the request is being handled already.
+function core.enter(req) end
+
+--- A value held against a schema.
+---@param node barq.Node
+---@param value any
+---@return any checked a copy with conversions and defaults; nil when it does not fit
+---@return table[]? problems { type, loc, msg, ctx }
+function core.schema_check(node, value) end
+
+--- JSON text of the declared fields. Raises: on a value that does not fit, naming the field.
+---@param node barq.Node
+---@param value any
+---@return string
+function core.schema_encode(node, value) end
+
 --- JSON text. Raises: on a value without JSON form.
 ---@param value any
 ---@return string

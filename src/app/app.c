@@ -35,6 +35,7 @@ static const void *field_address(lua_State *L, const char *name)
 static int open_modules(lua_State *L)
 {
     struct bq_app *app = lua_touserdata(L, 1);
+    bq_schemas_init(L, &app->schemas);
     bq_core_open(L, app);
     bq_request_open(L, app);
     bq_dispatch_open(L, app);
@@ -46,6 +47,12 @@ static int open_modules(lua_State *L)
     app->abort_class = field_address(L, "Abort");
     lua_getfield(L, -1, "abort");
     app->refs.abort = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_getfield(L, -1, "new_abort");
+    lua_pushvalue(L, -1);
+    app->refs.new_abort = luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pushinteger(L, 500);
+    lua_call(L, 1, 1);
+    app->refs.plain_error = luaL_ref(L, LUA_REGISTRYINDEX);
     require_module(L, "barq");
     return 0;
 }
@@ -99,6 +106,8 @@ struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
     app->refs.fallback = LUA_NOREF;
     bq_handles_init(&app->handles);
     bq_list_init(&app->afters);
+    bq_invalid_init(&app->invalid);
+
     seed_ids(app);
     app->vm = bq_vm_new(loop, lua_bytes_max);
     if (!app->vm || call_logged(app, open_modules, app, "barq's own modules") != BQ_OK) {
@@ -117,6 +126,8 @@ void bq_app_free(struct bq_app *app)
     bq_routes_free(app);
     bq_handles_release(&app->handles);
     bq_buf_release(&app->body);
+    bq_invalid_release(&app->invalid);
+    bq_schemas_release(&app->schemas);
     bq_free(app);
 }
 
@@ -216,8 +227,8 @@ struct freezing {
     int rc;
 };
 
-/* A reference to the compiled table's function of that name, LUA_NOREF if there is none. */
-static int take_function(lua_State *L, const char *name)
+/* A reference to the compiled table's field of that name, LUA_NOREF if there is none. */
+static int take_field(lua_State *L, const char *name)
 {
     lua_getfield(L, -1, name);
     if (!lua_isnil(L, -1))
@@ -232,11 +243,17 @@ static int freeze(lua_State *L)
     struct bq_app_refs *refs = &f->app->refs;
     require_module(L, "barq.freeze");
     lua_pushboolean(L, f->app->options.dev);
-    lua_call(L, 1, 1);
-    refs->respond = take_function(L, "respond");
-    refs->fallback = take_function(L, "fallback");
-    refs->run_hooks = take_function(L, "run_hooks");
-    refs->run_after = take_function(L, "run_after");
+    lua_pushboolean(L, f->app->options.docs);
+    lua_call(L, 2, 1);
+    refs->openapi = take_field(L, "openapi");
+    refs->respond = take_field(L, "respond");
+    refs->fallback = take_field(L, "fallback");
+    refs->run_hooks = take_field(L, "run_hooks");
+    refs->run_after = take_field(L, "run_after");
+    refs->worker_values = take_field(L, "worker_values");
+    lua_getfield(L, -1, "has_error_handlers");
+    f->app->has_error_handlers = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     lua_getfield(L, -1, "routes");
     f->rc = bq_routes_compile(f->app, L, lua_gettop(L));
     return 0;
@@ -270,4 +287,25 @@ int bq_app_print_routes(struct bq_app *app, FILE *out)
 {
     bq_routes_print(app, out);
     return ferror(out) ? BQ_SYSTEM : BQ_OK;
+}
+
+struct printing {
+    struct bq_app *app;
+    FILE *out;
+};
+
+static int print_openapi(lua_State *L)
+{
+    struct printing *p = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, p->app->refs.openapi);
+    lua_call(L, 0, 1);
+    fprintf(p->out, "%s\n", lua_tostring(L, -1));
+    return 0;
+}
+
+int bq_app_print_openapi(struct bq_app *app, FILE *out)
+{
+    struct printing p = {app, out};
+    int rc = call_logged(app, print_openapi, &p, "the OpenAPI document");
+    return rc == BQ_OK && ferror(out) ? BQ_SYSTEM : rc;
 }

@@ -31,6 +31,7 @@ struct bq_app_env {
 struct bq_app_options {
     uint64_t body_bytes_max;
     bool redirect_slashes;
+    bool docs; /* serve /openapi.json */
     bool dev;
     uint64_t lua_bytes_max; /* 0: no limit; from freeze on instead of what bq_app_new was given */
 };
@@ -57,7 +58,8 @@ int bq_app_each_config(struct bq_app *app,
  * declared. Fails: BQ_INVALID, logged with both places of a conflict. */
 int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options);
 
-/* Runs the functions of barq.on(event, fn), in order, as a task; turns the loop until
+/* Runs the functions of barq.on(event, fn), in order, as a task ("close": those that close the
+ * worker-scoped dependencies); turns the loop until
  * it has ended. Not from within the loop. Fails: BQ_INVALID (one raised; logged, the
  * others are skipped for "start" and "worker", run for "drain" and "stop"). */
 int bq_app_run_hooks(struct bq_app *app, const char *event);
@@ -71,6 +73,9 @@ struct bq_handler bq_app_handler(struct bq_app *app);
 
 /* Exchanges and req:after functions that have not ended. */
 size_t bq_app_pending(const struct bq_app *app);
+
+/* Prints the OpenAPI document, for `barq-server openapi`. Fails: BQ_INVALID (logged), BQ_SYSTEM. */
+int bq_app_print_openapi(struct bq_app *app, FILE *out);
 
 /* Prints method, path, name and place of every route, for `barq-server routes`. */
 int bq_app_print_routes(struct bq_app *app, FILE *out);

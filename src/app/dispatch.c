@@ -2,6 +2,7 @@
 #include "app/dispatch.h"
 
 #include "app/failure.h"
+#include "app/input.h"
 #include "app/reply.h"
 #include "app/request.h"
 #include "base/log.h"
@@ -14,13 +15,16 @@ static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_excha
     call->app = app;
     call->ex = ex;
     call->route = NULL;
-    call->task = NULL;
+    call->task = call->outer = NULL;
+    call->waiting = (struct bq_node){0};
     call->handle = BQ_HANDLE_NONE;
-    call->after = LUA_NOREF;
+    call->after = call->values = LUA_NOREF;
     call->step = BQ_STEP_ROUTE;
-    call->failing = false;
+    call->inner = call->in_next = call->input_read = call->failing = call->close_failed = false;
+    call->opened = 0;
     call->status = 0;
-    call->allow = call->location = BQ_STR("");
+    call->detail = call->allow = call->location = BQ_STR("");
+    call->saved = NULL;
     app->pending++;
 }
 
@@ -50,8 +54,12 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
     if (!call)
         return;
     /* The call goes with the exchange's arena: neither a waiting task nor a req may find it. */
-    if (call->task)
+    bq_list_remove(&call->waiting);
+    if (call->task && call->task->waiting)
         bq_task_drop(call->task);
+    if (call->outer)
+        bq_task_drop(call->outer);
+    luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->values);
     bq_handle_revoke(&app->handles, call->handle);
     luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->after);
     app->pending--;
@@ -138,7 +146,7 @@ static int status_without_route(struct bq_call *call)
 static void step_route(struct bq_call *call)
 {
     if (call->outcome == BQ_MATCH_FOUND) {
-        call->step = BQ_STEP_HANDLER;
+        call->step = call->route->chain != LUA_NOREF ? BQ_STEP_CHAIN : BQ_STEP_DEPENDS;
         run(call);
         return;
     }
@@ -151,29 +159,64 @@ static void step_route(struct bq_call *call)
     run(call);
 }
 
-/* --- HANDLER and FALLBACK ---------------------------------------------------------------- */
+/* --- entering Lua: CHAIN, DEPENDS, HANDLER, FALLBACK, CLOSE --------------------------------- */
 
-static void task_done(struct bq_task *task, enum bq_task_end end)
+/* Pushes the call's one req. */
+static void push_req(lua_State *L, struct bq_call *call)
 {
-    struct bq_call *call = task->arg;
-    if (end == BQ_TASK_DROPPED)
-        return; /* bq_dispatch_abandon has its reasons, or the vm is going */
-    call->step = end == BQ_TASK_DONE ? BQ_STEP_REPLY : BQ_STEP_ERROR;
-    run(call);
+    if (call->values != LUA_NOREF)
+        bq_value_push(L, call, BQ_VALUE_REQ);
+    else
+        bq_request_push(L, call);
 }
 
-/* Runs on the task's own coroutine, protected: the handler and its arguments, which need
- * memory. The call is in app->entering, since pushing it as an argument would need memory, too. */
-static int prepare(lua_State *L)
+/* Reads the declared input into the req at index. False: it is refused. */
+static bool read_input(lua_State *L, struct bq_call *call, int index)
 {
-    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
-    struct bq_call *call = app->entering;
-    if (call->step == BQ_STEP_HANDLER) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->handler);
-        bq_request_push(L, call);
+    if (call->input_read || !call->route->input)
+        return true;
+    call->status = bq_input_check(L, call, index);
+    call->input_read = call->status == 0;
+    return call->input_read;
+}
+
+static int prepare_handler(lua_State *L, struct bq_call *call)
+{
+    const struct bq_plan *plan = call->route->plan;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->handler);
+    push_req(L, call);
+    if (!read_input(L, call, lua_gettop(L)))
+        return 0;
+    if (!plan)
         return 2;
+    bq_deps_push(L, call, &plan->deps);
+    return 3;
+}
+
+static int prepare_provider(lua_State *L, struct bq_call *call)
+{
+    const struct bq_provider *provider = call->route->plan->providers[call->opened];
+    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->open);
+    push_req(L, call);
+    bq_deps_push(L, call, &provider->deps);
+    return 3;
+}
+
+/* Makes the table of values, and reads the input: whatever comes before the first provider. */
+static int prepare_values(lua_State *L, struct bq_call *call)
+{
+    if (call->values == LUA_NOREF) {
+        bq_request_push(L, call);
+        bq_values_make(L, call, lua_gettop(L));
     }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, app->refs.fallback);
+    push_req(L, call);
+    read_input(L, call, lua_gettop(L));
+    return 0;
+}
+
+static int prepare_fallback(lua_State *L, struct bq_call *call)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.fallback);
     bq_request_push(L, call);
     lua_pushinteger(L, call->status);
     if (call->allow.n)
@@ -183,6 +226,28 @@ static int prepare(lua_State *L)
     return 4;
 }
 
+/* Runs on the task's own coroutine, protected: the function and its arguments, which need
+ * memory. The call is in app->entering, since pushing it as an argument would need memory, too. */
+static int prepare(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    struct bq_call *call = app->entering;
+    switch (call->step) {
+    case BQ_STEP_CHAIN:
+        lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->chain);
+        bq_request_push(L, call);
+        return 2;
+    case BQ_STEP_DEPENDS:
+        if (call->values == LUA_NOREF || (call->route->input && !call->input_read))
+            return prepare_values(L, call);
+        return prepare_provider(L, call);
+    case BQ_STEP_FALLBACK:
+        return prepare_fallback(L, call);
+    default:
+        return prepare_handler(L, call);
+    }
+}
+
 void bq_dispatch_open(lua_State *L, struct bq_app *app)
 {
     lua_pushlightuserdata(L, app);
@@ -190,50 +255,327 @@ void bq_dispatch_open(lua_State *L, struct bq_app *app)
     app->refs.prepare = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-static void step_enter(struct bq_call *call)
+static void task_done(struct bq_task *task, enum bq_task_end end);
+
+/* A task with the step's function and arguments on its stack, which may be none (then nothing is
+ * to be called). NULL: the call has failed, and has gone on. */
+static struct bq_task *prepare_task(struct bq_call *call)
 {
     struct bq_app *app = call->app;
     struct bq_task *task = bq_task_take(app->vm);
     if (!task) {
         bq_failure_memory(call);
-        return;
+        return NULL;
     }
     call->task = task;
-    if (call->step == BQ_STEP_HANDLER && !call->route->takes_request) {
-        lua_rawgeti(task->L, LUA_REGISTRYINDEX, call->route->handler);
-        bq_task_start(task, 0, task_done, call);
-        return;
-    }
     app->entering = call;
     lua_rawgeti(task->L, LUA_REGISTRYINDEX, app->refs.prepare);
-    if (lua_pcall(task->L, 0, LUA_MULTRET, 0) != 0) {
-        /* A lack of memory, or what the application's hooks and finalisers raise. */
-        call->step = BQ_STEP_ERROR;
-        run(call);
-        bq_task_give(task);
-        return;
-    }
+    if (lua_pcall(task->L, 0, LUA_MULTRET, 0) == 0)
+        return task;
+    /* A lack of memory, or what a schema's check or the application's hooks raise. */
+    call->step = BQ_STEP_ERROR;
+    run(call);
+    bq_task_give(task);
+    return NULL;
+}
+
+static void start_task(struct bq_call *call, struct bq_task *task)
+{
     bq_task_start(task, lua_gettop(task->L) - 1, task_done, call);
 }
 
-/* --- ERROR and REPLY --------------------------------------------------------------------- */
-
-static void step_error(struct bq_call *call)
+static void enter(struct bq_call *call)
 {
-    struct bq_task *next = bq_failure_prepare(call);
-    if (!next)
-        return;
-    call->task = next;
-    bq_task_start(next, lua_gettop(next->L) - 1, task_done, call);
+    struct bq_task *task = prepare_task(call);
+    if (task)
+        start_task(call, task);
 }
 
-static void step_reply(struct bq_call *call)
+/* The input is refused: 422, 400 or 415. */
+static void refuse(struct bq_call *call)
+{
+    if (call->inner || bq_failure_has_voice(call)) {
+        call->step = BQ_STEP_ERROR;
+        run(call);
+        return;
+    }
+    bq_reply_refusal(call);
+}
+
+static void step_handler(struct bq_call *call)
+{
+    const struct bq_route *route = call->route;
+    struct bq_task *task;
+    if (!route->takes_request && !route->input) {
+        task = bq_task_take(call->app->vm);
+        if (!task) {
+            bq_failure_memory(call);
+            return;
+        }
+        call->task = task;
+        lua_rawgeti(task->L, LUA_REGISTRYINDEX, route->handler);
+        bq_task_start(task, 0, task_done, call);
+        return;
+    }
+    task = prepare_task(call);
+    if (task && call->status) {
+        refuse(call);
+        bq_task_give(task);
+    } else if (task) {
+        start_task(call, task);
+    }
+}
+
+/* --- DEPENDS ------------------------------------------------------------------------------ */
+
+/* Reads the input before the first provider. False: the call has gone on otherwise. */
+static bool begin_depends(struct bq_call *call)
+{
+    if (call->values != LUA_NOREF && (call->input_read || !call->route->input))
+        return true;
+    struct bq_task *task = prepare_task(call);
+    if (!task)
+        return false;
+    bool refused = call->status != 0;
+    if (refused)
+        refuse(call); /* the call is gone */
+    bq_task_give(task);
+    return !refused;
+}
+
+/* Opens the next provider, unless another request is at it already. */
+static void open_provider(struct bq_call *call, struct bq_provider *provider)
+{
+    if (provider->opening) {
+        call->task = NULL;
+        bq_list_push(&provider->waiting, &call->waiting);
+        return;
+    }
+    struct bq_task *task = prepare_task(call);
+    if (!task)
+        return;
+    provider->opening = provider->worker;
+    start_task(call, task);
+}
+
+static void step_depends(struct bq_call *call)
+{
+    const struct bq_plan *plan = call->route->plan;
+    if (plan && !begin_depends(call))
+        return;
+    while (plan && call->opened < plan->count) {
+        struct bq_provider *provider = plan->providers[call->opened];
+        int slot = (int)call->opened + 1;
+        if (!provider->worker || !bq_worker_value_take(call->app->vm->L, call, provider, slot)) {
+            open_provider(call, provider);
+            return;
+        }
+        call->opened++;
+    }
+    call->step = BQ_STEP_HANDLER;
+    run(call);
+}
+
+/* Others waited for this worker-scoped provider: the first of them takes it up, or all have it. */
+static void release_waiting(struct bq_provider *provider)
+{
+    struct bq_list waiting;
+    struct bq_node *node;
+    bq_list_init(&waiting);
+    provider->opening = false;
+    while ((node = bq_list_take(&provider->waiting)))
+        bq_list_push(&waiting, node);
+    while ((node = bq_list_take(&waiting)))
+        run(BQ_CONTAINER(node, struct bq_call, waiting));
+}
+
+struct keeping {
+    struct bq_call *call;
+    struct bq_provider *provider;
+};
+
+static void keep_worker_value(lua_State *L, void *arg)
+{
+    struct keeping *k = arg;
+    bq_value_push(L, k->call, (int)k->call->opened + 1);
+    bq_worker_value_keep(L, k->call->app, k->provider);
+}
+
+static void provider_opened(struct bq_call *call)
+{
+    lua_State *L = call->task->L;
+    struct bq_provider *provider = call->route->plan->providers[call->opened];
+    struct keeping keeping = {call, provider};
+    int rc = BQ_OK;
+    lua_settop(L, 1);
+    if (provider->worker && lua_isnil(L, 1)) { /* nil would be opened again by each request */
+        lua_settop(L, 0);
+        lua_pushboolean(L, 0);
+    }
+    bq_value_set(L, call, (int)call->opened + 1);
+    if (provider->worker)
+        rc = bq_vm_protect(call->app->vm, keep_worker_value, &keeping);
+    if (rc == BQ_OK) {
+        call->opened++;
+        run(call);
+    } else {
+        bq_failure_memory(call);
+    }
+    if (provider->worker)
+        release_waiting(provider);
+}
+
+static void provider_failed(struct bq_call *call)
+{
+    struct bq_provider *provider = call->route->plan->providers[call->opened];
+    call->step = BQ_STEP_ERROR;
+    run(call);
+    if (provider->worker)
+        release_waiting(provider);
+}
+
+/* --- RESULT and CLOSE --------------------------------------------------------------------- */
+
+/* What a task's end leads to. */
+static void task_done(struct bq_task *task, enum bq_task_end end)
+{
+    struct bq_call *call = task->arg;
+    if (end == BQ_TASK_DROPPED)
+        return; /* bq_dispatch_abandon has its reasons, or the vm is going */
+    call->task = task;
+    if (call->step == BQ_STEP_DEPENDS) {
+        (end == BQ_TASK_DONE ? provider_opened : provider_failed)(call);
+        return;
+    }
+    if (call->step == BQ_STEP_CLOSE) {
+        if (end == BQ_TASK_ERROR) {
+            call->close_failed = true;
+            bq_failure_log_raised(call, "a dependency's close failed: ");
+        }
+    } else {
+        call->step = end == BQ_TASK_DONE ? BQ_STEP_RESULT : BQ_STEP_ERROR;
+    }
+    run(call);
+}
+
+/* Whether the next to be closed has a close; the others are passed over. */
+static struct bq_provider *next_to_close(struct bq_call *call)
+{
+    const struct bq_plan *plan = call->route ? call->route->plan : NULL;
+    while (plan && call->opened) {
+        struct bq_provider *provider = plan->providers[call->opened - 1];
+        if (!provider->worker && provider->close != LUA_NOREF)
+            return provider;
+        call->opened--;
+    }
+    return NULL;
+}
+
+/* Leaves Lua's answer to next(): at once if it is on the C stack, else by waking it. */
+static void leave(struct bq_call *call)
+{
+    struct bq_task *outer = call->outer;
+    call->inner = false;
+    call->outer = NULL;
+    call->task = outer;
+    call->step = BQ_STEP_CHAIN;
+    if (call->close_failed)
+        bq_failure_set_plain(call);
+    if (call->in_next)
+        return;
+    for (int slot = BQ_VALUE_FIRST; slot >= BQ_VALUE_THIRD; slot--)
+        bq_value_push(outer->L, call, slot);
+    bq_task_wake(outer, 3);
+}
+
+static void conclude(struct bq_call *call)
+{
+    if (call->inner)
+        leave(call);
+    else if (call->close_failed)
+        bq_reply_send_status(call, 500);
+    else
+        bq_reply_send(call, call->saved);
+}
+
+/* close(value, error) needs no memory to be called: it must happen whatever happened. */
+static void step_close(struct bq_call *call)
+{
+    struct bq_provider *provider = next_to_close(call);
+    struct bq_task *task;
+    if (!provider) {
+        conclude(call);
+        return;
+    }
+    task = bq_task_take(call->app->vm);
+    if (!task) /* once more: taking collects the garbage of what has failed for want of memory */
+        task = bq_task_take(call->app->vm);
+    if (!task) {
+        bq_failure_log(call, "a dependency was not closed: out of memory");
+        call->close_failed = true;
+        call->opened--;
+        run(call);
+        return;
+    }
+    call->task = task;
+    lua_rawgeti(task->L, LUA_REGISTRYINDEX, provider->close);
+    bq_value_push(task->L, call, (int)call->opened);
+    bq_value_push(task->L, call, BQ_VALUE_ERROR);
+    if (lua_isboolean(task->L, -1)) {
+        lua_pop(task->L, 1);
+        lua_pushnil(task->L);
+    }
+    call->opened--;
+    bq_task_start(task, 2, task_done, call);
+}
+
+static void begin_close(struct bq_call *call)
+{
+    call->step = BQ_STEP_CLOSE;
+    run(call);
+}
+
+void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response)
+{
+    if (call->inner) { /* a failure that Lua could not be told in detail */
+        bq_failure_set_plain(call);
+        begin_close(call);
+    } else if (next_to_close(call)) {
+        call->saved = bq_reply_save(call, response);
+        call->close_failed = call->close_failed || !call->saved;
+        begin_close(call);
+    } else {
+        bq_reply_send(call, response);
+    }
+}
+
+/* Below middleware: what next() returns is kept, encoded if the route says how. */
+static void keep_result(struct bq_call *call)
+{
+    char error[512];
+    int rc = bq_reply_keep(call, error);
+    if (rc == BQ_MEMORY) {
+        bq_failure_memory(call);
+        return;
+    }
+    if (rc != BQ_OK) {
+        bq_failure_log(call, error);
+        bq_failure_set_plain(call);
+    }
+    begin_close(call);
+}
+
+static void step_result(struct bq_call *call)
 {
     struct bq_response response;
     char error[512];
+    if (call->inner) {
+        keep_result(call);
+        return;
+    }
     int rc = bq_reply_read(call, &response, error);
     if (rc == BQ_OK) {
-        bq_reply_send(call, &response);
+        bq_dispatch_finish(call, &response);
         return;
     }
     if (rc == BQ_MEMORY) {
@@ -241,7 +583,27 @@ static void step_reply(struct bq_call *call)
         return;
     }
     bq_failure_log(call, error);
-    bq_reply_status(call, 500);
+    if (call->failing || !call->app->has_error_handlers) {
+        bq_reply_status(call, 500);
+        return;
+    }
+    call->status = 500;
+    call->step = BQ_STEP_ERROR;
+    run(call);
+}
+
+static void step_error(struct bq_call *call)
+{
+    if (call->inner) {
+        bq_failure_keep(call);
+        begin_close(call);
+        return;
+    }
+    struct bq_task *next = bq_failure_prepare(call);
+    if (!next)
+        return;
+    call->task = next;
+    start_task(call, next);
 }
 
 /* One step; it takes care that the next one runs, now or when its task ends. */
@@ -251,15 +613,57 @@ static void run(struct bq_call *call)
     case BQ_STEP_ROUTE:
         step_route(call);
         break;
-    case BQ_STEP_HANDLER:
+    case BQ_STEP_CHAIN:
     case BQ_STEP_FALLBACK:
-        step_enter(call);
+        enter(call);
+        break;
+    case BQ_STEP_DEPENDS:
+        step_depends(call);
+        break;
+    case BQ_STEP_HANDLER:
+        step_handler(call);
         break;
     case BQ_STEP_ERROR:
         step_error(call);
         break;
-    case BQ_STEP_REPLY:
-        step_reply(call);
+    case BQ_STEP_RESULT:
+        step_result(call);
+        break;
+    case BQ_STEP_CLOSE:
+        step_close(call);
         break;
     }
+}
+
+/* --- next() ------------------------------------------------------------------------------- */
+
+static void begin_inner(lua_State *L, struct bq_call *call, struct bq_task *outer)
+{
+    luaL_unref(L, LUA_REGISTRYINDEX, call->values);
+    call->values = LUA_NOREF;
+    bq_values_make(L, call, 1);
+    call->outer = outer;
+    call->inner = true;
+    call->input_read = call->close_failed = false;
+    call->opened = 0;
+    call->status = 0;
+    call->step = BQ_STEP_DEPENDS;
+}
+
+int bq_dispatch_enter(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    struct bq_call *call = bq_request_check(L, app, 1);
+    struct bq_task *outer = bq_task_running(L, "next");
+    if (call->inner)
+        return luaL_error(L, "next: the request is being handled already");
+    begin_inner(L, call, outer);
+    call->in_next = true;
+    run(call);
+    call->in_next = false;
+    if (call->inner)
+        return bq_task_wait(L, outer, NULL, NULL);
+    for (int slot = BQ_VALUE_FIRST; slot >= BQ_VALUE_THIRD; slot--)
+        bq_value_push(L, call, slot);
+    return 3;
 }

@@ -1,6 +1,7 @@
 /* failure.c: errors on their way to an answer and to the log. */
 #include "app/failure.h"
 
+#include "app/decode.h"
 #include "app/reply.h"
 #include "app/request.h"
 #include "base/log.h"
@@ -53,49 +54,144 @@ static bool is_abort(lua_State *L, int index, const struct bq_app *app)
     return lua_getmetatable(L, index) && lua_topointer(L, -1) == app->abort_class;
 }
 
+/* Pushes the barq.Abort that says why the input is refused, or that the answer cannot be sent. */
+static void push_refusal(lua_State *L, struct bq_call *call)
+{
+    struct bq_json_error why;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.new_abort);
+    lua_pushinteger(L, call->status);
+    if (call->detail.n == 0)
+        lua_pushnil(L);
+    else if (call->status != 422 || bq_decode(L, call->detail, &why) != BQ_OK)
+        lua_pushlstring(L, call->detail.p, call->detail.n);
+    lua_call(L, 2, 1);
+}
+
+/* Pushes the error and its traceback (nil for one that is expected). It is moved from the task, not
+ * copied: after a stack overflow there is no room to push on it. */
+static void push_error(lua_State *L, struct bq_call *call)
+{
+    lua_State *from = call->task->L;
+    int error = lua_gettop(L) + 1;
+    if (call->status)
+        push_refusal(L, call);
+    else
+        lua_xmove(from, L, 1);
+    if (is_abort(L, error, call->app)) {
+        lua_settop(L, error);
+        lua_pushnil(L);
+        return;
+    }
+    lua_settop(L, error);
+    bq_describe(L, error);
+    luaL_traceback(L, from, lua_tostring(L, -1), 0);
+    lua_remove(L, error + 1);
+}
+
+static void push_req(lua_State *L, struct bq_call *call)
+{
+    if (call->values != LUA_NOREF)
+        bq_value_push(L, call, BQ_VALUE_REQ);
+    else
+        bq_request_push(L, call);
+}
+
 /* Builds everything on the protected stack; only the finished values move to the task. */
 static void build(lua_State *L, void *arg)
 {
     struct preparation *p = arg;
     struct bq_call *call = p->call;
-    lua_State *from = call->task->L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.respond);
-    bq_request_push(L, call);
-    /* Moved, not copied: after a stack overflow there is no room to push on it. */
-    lua_xmove(from, L, 1);
-    if (is_abort(L, 3, call->app)) {
-        lua_settop(L, 3);
-        lua_pushnil(L);
-    } else {
-        lua_settop(L, 3);
-        bq_describe(L, 3);
-        luaL_traceback(L, from, lua_tostring(L, -1), 0);
-        lua_remove(L, 4);
+    push_req(L, call);
+    push_error(L, call);
+    if (call->values != LUA_NOREF) {
+        lua_pushvalue(L, 3);
+        bq_value_set(L, call, BQ_VALUE_ERROR);
     }
     lua_xmove(L, p->next->L, 4);
 }
 
-/* The second error: of an error handler, or of what it returned. */
-static void log_last_error(lua_State *L, void *arg)
+/* Why an error did not get its description. */
+static const char *undescribed(int rc)
 {
-    struct bq_call *call = arg;
-    lua_State *from = call->task->L;
+    return rc == BQ_MEMORY ? "not enough memory: see lua_memory_max"
+                           : "an error whose __tostring fails";
+}
+
+struct raised {
+    struct bq_call *call;
+    const char *what;
+};
+
+static void log_raised(lua_State *L, void *arg)
+{
+    struct raised *r = arg;
+    lua_State *from = r->call->task->L;
     lua_xmove(from, L, 1);
     bq_describe(L, 1);
     luaL_traceback(L, from, lua_tostring(L, -1), 0);
-    bq_failure_log(call, lua_tostring(L, -1));
+    lua_pushfstring(L, "%s%s", r->what, lua_tostring(L, -1));
+    bq_failure_log(r->call, lua_tostring(L, -1));
+}
+
+void bq_failure_log_raised(struct bq_call *call, const char *what)
+{
+    struct raised r = {call, what};
+    int rc = bq_vm_protect(call->app->vm, log_raised, &r);
+    if (rc != BQ_OK)
+        bq_failure_log(call, undescribed(rc));
+}
+
+void bq_failure_set_plain(struct bq_call *call)
+{
+    lua_State *L = call->app->vm->L;
+    lua_pushboolean(L, 0);
+    bq_value_set(L, call, BQ_VALUE_FIRST);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.plain_error);
+    bq_value_set(L, call, BQ_VALUE_SECOND);
+    lua_pushboolean(L, 0);
+    bq_value_set(L, call, BQ_VALUE_THIRD);
+}
+
+static void keep(lua_State *L, void *arg)
+{
+    struct bq_call *call = arg;
+    push_error(L, call);
+    bq_value_set(L, call, BQ_VALUE_THIRD);
+    lua_pushvalue(L, -1);
+    bq_value_set(L, call, BQ_VALUE_ERROR);
+    bq_value_set(L, call, BQ_VALUE_SECOND);
+    lua_pushboolean(L, 0);
+    bq_value_set(L, call, BQ_VALUE_FIRST);
+}
+
+void bq_failure_keep(struct bq_call *call)
+{
+    int rc = BQ_MEMORY;
+    if (call->status || !is_memory_error(call->task->L))
+        rc = bq_vm_protect(call->app->vm, keep, call);
+    if (rc == BQ_OK)
+        return;
+    bq_failure_log(call, undescribed(rc));
+    bq_failure_set_plain(call);
+}
+
+bool bq_failure_has_voice(const struct bq_call *call)
+{
+    const struct bq_field *accept = bq_request_find(&call->ex->request, BQ_STR("accept"));
+    return call->app->has_error_handlers ||
+           (accept && memmem(accept->value.p, accept->value.n, "application/problem+json", 24));
 }
 
 struct bq_task *bq_failure_prepare(struct bq_call *call)
 {
     struct bq_app *app = call->app;
-    if (is_memory_error(call->task->L)) {
+    if (!call->status && is_memory_error(call->task->L)) {
         bq_failure_memory(call);
         return NULL;
     }
-    if (call->failing) {
-        if (bq_vm_protect(app->vm, log_last_error, call) != BQ_OK)
-            bq_failure_log(call, "an error handler failed, and so did describing why");
+    if (call->failing) { /* the second error: of an error handler, or of what it returned */
+        bq_failure_log_raised(call, "");
         bq_reply_status(call, 500);
         return NULL;
     }
@@ -110,7 +206,7 @@ struct bq_task *bq_failure_prepare(struct bq_call *call)
         bq_failure_memory(call);
         return NULL;
     }
-    bq_failure_log(call, "an error whose __tostring fails");
+    bq_failure_log(call, undescribed(rc));
     bq_reply_status(call, 500);
     return NULL;
 }

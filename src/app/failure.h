@@ -12,6 +12,20 @@
  * error came from an error handler, or memory is exhausted. */
 struct bq_task *bq_failure_prepare(struct bq_call *call);
 
+/* Whether an answer of the server's own must go through Lua: the application has error handlers,
+ * or the client wants application/problem+json. */
+bool bq_failure_has_voice(const struct bq_call *call);
+
+/* Below middleware: keeps the error on top of call->task->L (or the refusal of the input) and its
+ * traceback as what next() learns. */
+void bq_failure_keep(struct bq_call *call);
+
+/* The same with nothing but a 500: the reason is in the log. Needs no memory. */
+void bq_failure_set_plain(struct bq_call *call);
+
+/* Logs the error on top of call->task->L with its traceback, behind a sentence. */
+void bq_failure_log_raised(struct bq_call *call, const char *what);
+
 /* Lua's memory limit is reached: logs, answers 500. The call is gone. */
 void bq_failure_memory(struct bq_call *call);
 

@@ -9,6 +9,7 @@
 
 #include "app/app.h"
 #include "app/route.h"
+#include "app/schema.h"
 #include "base/buf.h"
 #include "http/router.h"
 #include "vm/handle.h"
@@ -20,9 +21,13 @@ struct bq_app_refs {
     int read_response; /* C: (Response) -> body (reply.c) */
     int respond;       /* errors.respond(req, err, trace) -> Response */
     int fallback;      /* (req, status, allow) -> Response; LUA_NOREF without middleware */
+    int openapi;       /* () -> the OpenAPI document as JSON text */
     int run_hooks;     /* hooks.run(event) -> ok */
     int run_after;     /* hooks.run_after(list) */
     int abort;         /* errors.abort, for errors that C raises */
+    int new_abort;     /* errors.new_abort(status, detail) */
+    int plain_error;   /* the barq.Abort of a 500 that has nothing to say */
+    int worker_values; /* what worker-scoped providers gave, by their numbers (depends.c) */
 };
 
 struct bq_call;
@@ -38,6 +43,9 @@ struct bq_app {
     struct bq_route *routes;
     size_t route_count;
     struct bq_app_refs refs;
+    struct bq_invalid invalid; /* what is wrong with the request that is being read */
+    struct bq_schemas schemas; /* compiled, with plans and inputs, in its arena */
+    bool has_error_handlers;
     const void *response_class; /* the metatables of barq.Response … */
     const void *abort_class;    /* … and of what barq.abort raises */
     /* Arguments of C functions that Lua calls for us: passing them as values may need memory

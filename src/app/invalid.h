@@ -15,7 +15,7 @@
 #define BQ_INVALID_JSON_BYTES_MAX  65536 /* no problem is rendered once there are so many */
 #define BQ_INVALID_BRIEF_BYTES_MAX 512
 #define BQ_INVALID_KEY_BYTES_MAX   128 /* of a name in a location; the rest is cut */
-#define BQ_INVALID_DEPTH_MAX       264 /* the decoder's nesting, a union's variant at each, "body" */
+#define BQ_INVALID_DEPTH_MAX       264 /* the decoder's nesting, with a variant at each */
 
 struct bq_loc_step {
     bq_str key;   /* p NULL: an index */

@@ -5,6 +5,7 @@
 #include "app/encode.h"
 #include "app/failure.h"
 #include "app/request.h"
+#include "app/schema.h"
 #include "base/log.h"
 #include "base/quantity.h"
 #include "base/rc.h"
@@ -371,10 +372,69 @@ static int l_build_query(lua_State *L)
     return 1;
 }
 
+/* --- schemas ------------------------------------------------------------------------------ */
+
+static const struct bq_schema *check_schema(lua_State *L, struct bq_app *app)
+{
+    char why[512];
+    luaL_checktype(L, 1, LUA_TTABLE);
+    const struct bq_schema *schema = bq_schema_compile(L, &app->schemas, 1, why);
+    if (!schema)
+        luaL_error(L, "%s", why);
+    return schema;
+}
+
+/* Pushes the problems as an array of tables. */
+static void push_problems(lua_State *L, const struct bq_invalid *invalid)
+{
+    struct bq_json_error why;
+    struct bq_buf *text = push_buffer(L);
+    check_rc(L, bq_buf_push(text, '['));
+    check_rc(L, bq_buf_append(text, bq_buf_str(&invalid->json)));
+    check_rc(L, bq_buf_push(text, ']'));
+    if (invalid->json.failed || bq_decode(L, bq_buf_str(text), &why) != BQ_OK)
+        luaL_error(L, "not enough memory");
+    lua_remove(L, -2); /* the text */
+}
+
+/* schema_check(node, value) -> checked, or nil, problems */
+static int l_schema_check(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    const struct bq_schema *schema = check_schema(L, app);
+    lua_settop(L, 2);
+    bq_invalid_release(&app->invalid);
+    bq_invalid_init(&app->invalid);
+    bq_schema_read_value(L, schema, 2, &app->invalid);
+    if (app->invalid.count == 0)
+        return 1;
+    lua_pushnil(L);
+    push_problems(L, &app->invalid);
+    return 2;
+}
+
+/* schema_encode(node, value) -> JSON text */
+static int l_schema_encode(lua_State *L)
+{
+    struct bq_encode_error why;
+    const struct bq_schema *schema = check_schema(L, lua_touserdata(L, lua_upvalueindex(1)));
+    lua_settop(L, 2);
+    struct bq_buf *buf = push_buffer(L);
+    int rc = bq_schema_write(L, schema, 2, buf, &why);
+    check_rc(L, rc);
+    if (rc != BQ_OK)
+        luaL_error(L, "%s", why.text);
+    lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
+    return 1;
+}
+
 /* --- the module --------------------------------------------------------------------------- */
 
 static const luaL_Reg functions[] = {
     {"build_path", l_build_path},
+    {"enter", bq_dispatch_enter},
+    {"schema_check", l_schema_check},
+    {"schema_encode", l_schema_encode},
     {"build_query", l_build_query},
     {"describe", l_describe},
     {"json_encode", l_json_encode},

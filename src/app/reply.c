@@ -1,8 +1,8 @@
 /* reply.c: reads a handler's results and hands them to the sink. */
 #include "app/reply.h"
 
-#include "app/after.h"
 #include "app/encode.h"
+#include "app/schema.h"
 #include "base/rc.h"
 #include "http/h1_write.h"
 
@@ -11,7 +11,6 @@
 
 #define TEXT_TYPE         BQ_STR("text/plain; charset=utf-8")
 #define JSON_TYPE         BQ_STR("application/json")
-#define BODY_KEPT_BYTES   ((size_t)1 << 20) /* a larger scratch buffer is given back */
 #define HEADER_FIELDS_MAX 256
 
 static int read_status(lua_State *L, int index, int *status, char error[static 512])
@@ -29,13 +28,15 @@ static int read_status(lua_State *L, int index, int *status, char error[static 5
     return BQ_INVALID;
 }
 
-static int encode_body(struct bq_call *call, int index, struct bq_response *out,
-                       char error[static 512])
+/* Encodes the value at index, by the schema if there is one. */
+static int encode_body(struct bq_call *call, int index, const struct bq_schema *schema,
+                       struct bq_response *out, char error[static 512])
 {
     struct bq_buf *body = &call->app->body;
     struct bq_encode_error why;
     bq_buf_reset(body);
-    int rc = bq_encode(call->task->L, index, body, &why);
+    int rc = schema ? bq_schema_write(call->task->L, schema, index, body, &why)
+                    : bq_encode(call->task->L, index, body, &why);
     if (rc == BQ_INVALID)
         snprintf(error, 512, "the answer cannot be sent as JSON: %s", why.text);
     if (rc == BQ_OK)
@@ -171,7 +172,7 @@ static int read_response_body(struct bq_call *call, struct bq_response *out, cha
     if (!out->content_type.n)
         out->content_type = type == LUA_TSTRING ? TEXT_TYPE : JSON_TYPE;
     if (type != LUA_TSTRING)
-        return encode_body(call, 2, out, error);
+        return encode_body(call, 2, NULL, out, error);
     out->body = string_at(L, 2);
     return BQ_OK;
 }
@@ -222,6 +223,28 @@ static bool is_response(lua_State *L, const struct bq_app *app)
     return same;
 }
 
+/* The schema that the result must fit: the declared one speaks of successes. */
+static const struct bq_schema *returns_schema(const struct bq_call *call, int status)
+{
+    return call->route && status < 400 ? call->route->returns : NULL;
+}
+
+static int read_value(struct bq_call *call, int status, struct bq_response *out,
+                      char error[static 512])
+{
+    lua_State *L = call->task->L;
+    const struct bq_schema *schema = returns_schema(call, status);
+    int type = lua_type(L, 1);
+    out->status = status ? status : 200;
+    if (!schema && type == LUA_TSTRING) {
+        out->content_type = TEXT_TYPE;
+        out->body = string_at(L, 1);
+        return BQ_OK;
+    }
+    out->content_type = JSON_TYPE;
+    return encode_body(call, 1, schema, out, error);
+}
+
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
 {
     lua_State *L = call->task->L;
@@ -236,50 +259,58 @@ int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[stat
     if (type == LUA_TTABLE && is_response(L, call->app))
         return read_object(call, given, out, error);
     int status = given ? given : call->route ? call->route->status : 0;
-    if (type == LUA_TNONE || type == LUA_TNIL) {
+    if ((type == LUA_TNONE || type == LUA_TNIL) && (given || !returns_schema(call, status))) {
         out->status = status ? status : 204;
         return BQ_OK;
     }
-    out->status = status ? status : 200;
-    if (type == LUA_TSTRING) {
-        out->content_type = TEXT_TYPE;
-        out->body = string_at(L, 1);
-        return BQ_OK;
-    }
-    out->content_type = JSON_TYPE;
-    return encode_body(call, 1, out, error);
+    lua_settop(L, 1);
+    return read_value(call, status, out, error);
 }
 
-/* --- sending ----------------------------------------------------------------------------- */
+/* --- below middleware --------------------------------------------------------------------- */
 
-void bq_reply_send(struct bq_call *call, const struct bq_response *response)
+struct keeping {
+    struct bq_call *call;
+    bq_str text;
+};
+
+static void push_text(lua_State *L, void *arg)
 {
-    struct bq_app *app = call->app;
-    struct bq_exchange *ex = call->ex;
-    int after = call->after;
-    if (call->handle != BQ_HANDLE_NONE)
-        bq_handle_revoke(&app->handles, call->handle);
-    ex->sink->respond(ex, response);
-    if (after != LUA_NOREF)
-        bq_after_start(app, after);
-    if (app->body.cap > BODY_KEPT_BYTES)
-        bq_buf_release(&app->body);
-    app->pending--;
+    struct keeping *k = arg;
+    lua_pushlstring(L, k->text.p, k->text.n);
+    bq_value_set(L, k->call, BQ_VALUE_SECOND);
 }
 
-void bq_reply_status(struct bq_call *call, int status)
+/* What the route declares is encoded here, so that a mismatch is found before anything is
+ * committed. */
+static int keep_encoded(struct bq_call *call, char error[static 512])
 {
-    struct bq_field fields[2];
-    char body[128];
-    struct bq_response response = {.status = status, .fields = fields};
-    if (call->allow.n)
-        fields[response.field_count++] = (struct bq_field){BQ_STR("Allow"), call->allow};
-    if (call->location.n)
-        fields[response.field_count++] = (struct bq_field){BQ_STR("Location"), call->location};
-    if (status >= 400) {
-        int n = snprintf(body, sizeof body, "{\"detail\":\"%s\"}", bq_status_reason(status));
-        response.content_type = JSON_TYPE;
-        response.body = bq_str_of(body, (size_t)n);
-    }
-    bq_reply_send(call, &response);
+    lua_State *L = call->task->L;
+    struct bq_response response;
+    int rc = bq_reply_read(call, &response, error);
+    if (rc != BQ_OK)
+        return rc;
+    struct keeping keeping = {call, response.body};
+    if (bq_vm_protect(call->app->vm, push_text, &keeping) != BQ_OK)
+        return BQ_MEMORY;
+    lua_pushinteger(L, response.status);
+    bq_value_set(L, call, BQ_VALUE_THIRD);
+    lua_pushinteger(L, 1); /* a number: SECOND is JSON already */
+    bq_value_set(L, call, BQ_VALUE_FIRST);
+    return BQ_OK;
+}
+
+int bq_reply_keep(struct bq_call *call, char error[static 512])
+{
+    lua_State *L = call->task->L;
+    bool plain = !call->route->returns || (lua_istable(L, 1) && is_response(L, call->app)) ||
+                 (lua_gettop(L) >= 2 && (lua_isnil(L, 1) || lua_tonumber(L, 2) >= 400));
+    if (!plain)
+        return keep_encoded(call, error);
+    lua_settop(L, 2);
+    bq_value_set(L, call, BQ_VALUE_THIRD);
+    bq_value_set(L, call, BQ_VALUE_SECOND);
+    lua_pushboolean(L, 1);
+    bq_value_set(L, call, BQ_VALUE_FIRST);
+    return BQ_OK;
 }

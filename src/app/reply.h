@@ -18,8 +18,23 @@ void bq_reply_open(lua_State *L, struct bq_app *app);
  * form, a header field that cannot be sent); BQ_MEMORY. */
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512]);
 
-/* Sends an answer of the server's own: {"detail": the status's phrase}. Ends the call. */
+/* Below middleware: keeps what next() returns in the call's values; what the route declares is
+ * encoded already. Fails: as bq_reply_read. */
+int bq_reply_keep(struct bq_call *call, char error[static 512]);
+
+/* --- reply_send.c ------------------------------------------------------------------------- */
+
+/* Answers with the status and {"detail": its phrase}, by bq_dispatch_finish. */
 void bq_reply_status(struct bq_call *call, int status);
+
+/* The same, sent at once: there is nothing left to be closed. */
+void bq_reply_send_status(struct bq_call *call, int status);
+
+/* Answers input that is refused: call->status and call->detail. */
+void bq_reply_refusal(struct bq_call *call);
+
+/* A copy of the response in the exchange's arena. Fails: NULL without memory. */
+struct bq_response *bq_reply_save(struct bq_call *call, const struct bq_response *response);
 
 /* Sends an answer, revokes the req, and sets off what req:after left to do. The call and
  * its exchange are gone when this returns. */

@@ -213,6 +213,11 @@ static void push_handle_table(lua_State *L, struct bq_call *call, const char *me
     lua_setmetatable(L, -2);
 }
 
+void bq_request_push_headers(lua_State *L, struct bq_call *call)
+{
+    push_handle_table(L, call, &headers_key);
+}
+
 static void push_lower(lua_State *L, bq_str name)
 {
     luaL_Buffer b;
@@ -310,7 +315,7 @@ static void push_field(lua_State *L, struct bq_call *call, enum field field)
         push_cookies(L, r);
         break;
     case FIELD_HEADERS:
-        push_handle_table(L, call, &headers_key);
+        bq_request_push_headers(L, call);
         break;
     case FIELD_HOST:
         push_str(L, r->host);

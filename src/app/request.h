@@ -18,6 +18,10 @@ void bq_request_open(lua_State *L, struct bq_app *app);
 /* Pushes a req for the call. Raises: on memory exhaustion. */
 void bq_request_push(lua_State *L, struct bq_call *call);
 
+/* Pushes a headers table for the call, whose missing fields are looked up. Raises: on memory
+ * exhaustion. */
+void bq_request_push_headers(lua_State *L, struct bq_call *call);
+
 /* The call behind the req at index. Raises: when it is none, or its request has ended. */
 struct bq_call *bq_request_check(lua_State *L, struct bq_app *app, int index);
 

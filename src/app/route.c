@@ -1,6 +1,7 @@
 /* route.c: walks the declared routes once and fills the router. */
 #include "app/route.h"
 
+#include "app/input.h"
 #include "app/instance.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -39,11 +40,45 @@ static double number_field(lua_State *L, const char *name, double missing)
     return value;
 }
 
+static int function_field(lua_State *L, const char *name)
+{
+    lua_getfield(L, -1, name);
+    if (!lua_isnil(L, -1))
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
+    return LUA_NOREF;
+}
+
+/* Compiles what the route table on top declares. Fails: BQ_INVALID and a sentence in error. */
+static int read_declarations(struct bq_app *app, lua_State *L, struct bq_route *route,
+                             char error[static 512])
+{
+    int table = lua_gettop(L);
+    struct bq_input *input = NULL;
+    struct bq_plan *plan = NULL;
+    int rc = BQ_OK;
+    lua_getfield(L, table, "input");
+    if (!lua_isnil(L, -1))
+        rc = bq_input_compile(L, app, lua_gettop(L), &input, error);
+    lua_getfield(L, table, "plan");
+    if (!lua_isnil(L, -1))
+        bq_plan_compile(L, app, lua_gettop(L), &plan);
+    lua_getfield(L, table, "returns");
+    if (rc == BQ_OK && !lua_isnil(L, -1)) {
+        route->returns = bq_schema_compile(L, &app->schemas, lua_gettop(L), error);
+        rc = route->returns ? BQ_OK : BQ_INVALID;
+    }
+    lua_settop(L, table);
+    route->input = input;
+    route->plan = plan;
+    return rc;
+}
+
 /* Fills the route from the table on top. */
 static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *route)
 {
-    lua_getfield(L, -1, "handler");
-    route->handler = luaL_ref(L, LUA_REGISTRYINDEX);
+    route->handler = function_field(L, "handler");
+    route->chain = function_field(L, "chain");
     lua_getfield(L, -1, "takes_request");
     route->takes_request = lua_toboolean(L, -1);
     lua_getfield(L, -2, "method");
@@ -102,17 +137,25 @@ static int add_routes(struct bq_app *app)
 int bq_routes_compile(struct bq_app *app, lua_State *L, int index)
 {
     size_t n = lua_objlen(L, index);
+    int result = BQ_OK;
     app->router = bq_router_new();
     app->routes = bq_alloc_zero((n ? n : 1) * sizeof *app->routes);
     if (!app->router || !app->routes)
         return BQ_MEMORY;
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, index, (int)i + 1);
-        read_route(app, L, &app->routes[i]);
+        struct bq_route *route = &app->routes[i];
+        char error[512];
+        read_route(app, L, route);
+        if (read_declarations(app, L, route, error) != BQ_OK) {
+            bq_error("%s: %s", route->place ? route->place : "?", error);
+            result = BQ_INVALID;
+        }
         lua_pop(L, 1);
         app->route_count++;
     }
-    return add_routes(app);
+    int rc = add_routes(app);
+    return rc == BQ_OK ? result : rc;
 }
 
 void bq_routes_free(struct bq_app *app)

@@ -10,11 +10,18 @@
 #include <stdio.h>
 
 struct bq_app;
+struct bq_input;
+struct bq_plan;
+struct bq_schema;
 
 struct bq_route {
-    int handler;        /* reference to the function, middleware included */
-    bool takes_request; /* whether that looks at req: if not, none is built */
-    int status;         /* when the handler gives none; 0: 200, or 204 without a body */
+    int handler;                     /* reference to the function */
+    int chain;                       /* the middleware around it, LUA_NOREF without */
+    const struct bq_input *input;    /* what it declares of its request, or NULL */
+    const struct bq_plan *plan;      /* the providers it needs, or NULL */
+    const struct bq_schema *returns; /* of its answer, or NULL */
+    bool takes_request;              /* whether that looks at req: if not, none is built */
+    int status; /* when the handler gives none; 0: 200, or 204 without a body */
     uint64_t body_bytes_max;
     enum bq_method method;     /* BQ_METHOD_OTHER: any */
     char *path;                /* as declared, with its groups' prefixes */

@@ -330,7 +330,7 @@ static void what_a_hook_raises_before_the_handler_is_an_error_of_the_request(voi
     assert_string_equal(fixture_get(f, "/arm").body, "armed");
     assert_string_equal(fixture_get(f, "/x").body, "hooked");
     assert_string_equal(fixture_get(f, "/x").body, "/x");
-    assert_string_equal(fixture_get(f, "/page").body, ERROR);
+    assert_string_equal(fixture_get(f, "/page").body, "500 Internal Server Error");
     assert_string_equal(fixture_get(f, "/x").body, "/x");
 }
 

@@ -392,6 +392,18 @@ static void without_a_variant_the_problems_of_all_are_told(void **state)
           "body[2].int int_type, body[2].bool bool_type");
 }
 
+static void unions_within_unions_tell_only_what_is_wrong_in_the_end(void **state)
+{
+    const char *node = "union(list(union(int, bool)), list(str), int)";
+    reads(state, node, "[\"a\"]", "{ 'a' }");
+    reads(state, node, "[1,true]", "{ 1, true }");
+    finds(state, node, "[\"a\",1]",
+          "body.list[0].int int_type, body.list[0].bool bool_type, body.list[1] string_type, "
+          "body.int int_type");
+    finds(state, "union(list(union(int, bool)), int)", "[[{\"a\":1}]]",
+          "body.list[0].int int_type, body.list[0].bool bool_type, body.int int_type");
+}
+
 static void anything_is_read_as_it_is(void **state)
 {
     reads(state, "any",
@@ -571,6 +583,7 @@ int main(void)
         cmocka_unit_test(the_last_of_repeated_tags_leads),
         cmocka_unit_test(the_first_variant_without_problems_is_taken),
         cmocka_unit_test(without_a_variant_the_problems_of_all_are_told),
+        cmocka_unit_test(unions_within_unions_tell_only_what_is_wrong_in_the_end),
         cmocka_unit_test(anything_is_read_as_it_is),
         cmocka_unit_test(a_custom_check_sees_what_is_right_so_far),
         cmocka_unit_test(malformed_text_is_refused_where_it_goes_wrong),

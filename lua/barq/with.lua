@@ -1,0 +1,67 @@
+-- with.lua: dependencies outside of requests: in hooks, req:after and at other times.
+local depends = require "barq.depends"
+local errors = require "barq.errors"
+local place = require "barq.place"
+local state = require "barq.state"
+
+-- The value of a worker's provider, opened if it is not yet.
+local function worker_value(provider, deps)
+  local values = state.worker_values
+  if values[provider] ~= nil then return values[provider] end
+  local value = provider.open(nil, deps)
+  if value == nil then value = false end
+  if provider.close then
+    local opened = values[0]
+    opened[#opened + 1] = { provider.close, value }
+  end
+  -- While open waited, somebody else may have opened it, too: one is used, both are closed.
+  if values[provider] == nil then values[provider] = value end
+  return values[provider]
+end
+
+local function deps_of(names, values)
+  local deps = {}
+  for name, slot in pairs(names) do deps[name] = values[slot] end
+  return deps
+end
+
+-- Closes in reverse what was opened. The first error counts.
+local function close_all(plan, values, err)
+  local failed
+  for i = values.opened, 1, -1 do
+    local provider = plan[i].provider
+    if provider.scope ~= "worker" and provider.close then
+      local ok, why = xpcall(provider.close, errors.traced, values[i], err)
+      if not ok and not failed then failed = why end
+    end
+  end
+  return failed
+end
+
+local function finish(plan, values, ok, ...)
+  local failed = close_all(plan, values, not ok and errors.untrace((...)) or nil)
+  if not ok then error((errors.untrace((...))), 0) end
+  if failed then error((errors.untrace(failed)), 0) end
+  return ...
+end
+
+--- Runs fn with dependencies, as a handler would have them; `open` gets no request.
+---@param needs barq.Depends as in a route's spec: { db = database }
+---@param fn fun(deps: table<string, any>): any
+---@return any ... what fn returned
+--- Raises: what open, fn or close raised, after everything that was opened has been closed.
+return function(needs, fn)
+  if type(fn) ~= "function" then place.fail("barq.with: a function(deps) expected") end
+  local plan, names = depends.flatten(depends.check(needs, "barq.with"), place.here())
+  local values = { opened = 0 }
+  return finish(plan, values, xpcall(function()
+    for i, step in ipairs(plan) do
+      local deps = deps_of(step.deps, values)
+      local provider = step.provider
+      values[i] = provider.scope == "worker" and worker_value(provider, deps)
+        or provider.scope ~= "worker" and provider.open(nil, deps) or nil
+      values.opened = i
+    end
+    return fn(deps_of(names, values))
+  end, errors.traced))
+end
