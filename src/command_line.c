@@ -19,6 +19,7 @@ static const struct {
     {"serve", BQ_COMMAND_SERVE},
     {"routes", BQ_COMMAND_ROUTES},
     {"check", BQ_COMMAND_CHECK},
+    {"openapi", BQ_COMMAND_OPENAPI},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -88,7 +89,8 @@ static int refuse_command(const char *word, struct bq_config_error *error)
                  word, nearest.best);
     else
         snprintf(error->text, sizeof error->text,
-                 "unknown command \"%.80s\": the commands are serve, routes and check", word);
+                 "unknown command \"%.80s\": the commands are serve, routes, check and openapi",
+                 word);
     return BQ_INVALID;
 }
 
@@ -118,7 +120,7 @@ int bq_command_line_parse(struct bq_command_line *line, struct bq_config *c, int
 void bq_command_line_print_usage(FILE *out)
 {
     fputs("usage: barq-server [serve] app.lua [options]\n"
-          "       barq-server routes|check app.lua [options]\n"
+          "       barq-server routes|check|openapi app.lua [options]\n"
           "       barq-server --help | --version\n",
           out);
 }
@@ -129,6 +131,7 @@ void bq_command_line_print_help(FILE *out)
     fputs("\n"
           "  serve   serves the application (what barq-server does without a command)\n"
           "  routes  prints method, path, name and place of every route\n"
+          "  openapi prints the OpenAPI 3.1 document of the application\n"
           "  check   loads the application and compiles its declarations, prints \"ok\"\n"
           "\n"
           "options, with their defaults:\n",

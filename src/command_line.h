@@ -2,7 +2,7 @@
  * command_line.h: what the words behind "barq-server" ask for.
  *
  *   barq-server [serve] app.lua [options]
- *   barq-server routes|check app.lua [options]
+ *   barq-server routes|check|openapi app.lua [options]
  *   barq-server --help | --version
  */
 #ifndef BQ_COMMAND_LINE_H
@@ -16,6 +16,7 @@ enum bq_command {
     BQ_COMMAND_SERVE,
     BQ_COMMAND_ROUTES,
     BQ_COMMAND_CHECK,
+    BQ_COMMAND_OPENAPI,
     BQ_COMMAND_HELP,
     BQ_COMMAND_VERSION,
 };

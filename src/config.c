@@ -264,6 +264,7 @@ struct bq_app_options bq_config_app_options(const struct bq_config *c)
     return (struct bq_app_options){
         .body_bytes_max = c->body_bytes_max,
         .redirect_slashes = c->redirect_slashes,
+        .docs = c->docs,
         .dev = c->dev,
         .lua_bytes_max = c->lua_bytes_max,
     };

@@ -52,6 +52,7 @@ struct bq_config {
     uint64_t backlog;
     uint64_t lua_bytes_max;
     uint64_t redirect_slashes;
+    uint64_t docs;
 
     unsigned char origins[BQ_OPTIONS_MAX]; /* by index in the table */
     struct bq_arena arena;

@@ -35,6 +35,11 @@ static int print_routes(struct bq_server *s)
     return bq_app_print_routes(s->workers[0].app, stdout) == BQ_OK ? EXIT_OK : EXIT_FAILED;
 }
 
+static int print_openapi(struct bq_server *s)
+{
+    return bq_app_print_openapi(s->workers[0].app, stdout) == BQ_OK ? EXIT_OK : EXIT_FAILED;
+}
+
 static int print_ok(void)
 {
     puts("ok");
@@ -54,6 +59,8 @@ static int run_application(const struct bq_command_line *line, struct bq_config 
             code = print_routes(&server);
         else if (line->command == BQ_COMMAND_CHECK)
             code = print_ok();
+        else if (line->command == BQ_COMMAND_OPENAPI)
+            code = print_openapi(&server);
         else
             code = bq_server_run(&server);
     }

@@ -63,6 +63,8 @@ const struct bq_option bq_options[] = {
      .help = "what Lua may hold in each worker; 0 is no limit"},
     {"redirect_slashes", BQ_OPTION_BOOLEAN, AT(redirect_slashes), "false", .implied = "true",
      .help = "redirect /items/ to /items, or back, where only one is a route"},
+    {"docs", BQ_OPTION_BOOLEAN, AT(docs), "true", .implied = "true",
+     .help = "serve the OpenAPI document at /openapi.json"},
 };
 
 const size_t bq_option_count = sizeof bq_options / sizeof bq_options[0];

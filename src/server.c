@@ -337,6 +337,7 @@ static int stop(struct bq_server *s, int number)
     uint64_t now = now_ms();
     bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
     bq_app_run_hooks(s->workers[0].app, "stop");
+    bq_app_run_hooks(s->workers[0].app, "close");
     return 0;
 }
 

@@ -100,6 +100,8 @@ static void *run(void *arg)
     bq_timer_clear(bq_loop_wheel(w->loop), &w->end_timer);
     bq_serve_free(w->serve);
     w->serve = NULL;
+    if (w->number) /* the first worker's are closed after the stop hook, which may need them */
+        bq_app_run_hooks(w->app, "close");
     bq_server_set_state(w->server, w, w->failed ? BQ_WORKER_FAILED : BQ_WORKER_ENDED);
     return NULL;
 }

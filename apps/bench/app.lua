@@ -1,5 +1,6 @@
 -- What bench/ measures: the same routes stand in the peers' applications.
 local barq = require "barq"
+local t = barq.t
 
 barq.get("/plaintext", function()
   return "Hello, World!"
@@ -22,17 +23,25 @@ barq.get("/json", function()
   }
 end)
 
-barq.get("/items/{id:int}", function(req)
+local Item = barq.schema("Item", {
+  name = t.string { min = 1, max = 100 },
+  price = t.number { min = 0 },
+  quantity = t.integer { min = 0, default = 1 },
+  tags = t.array(t.string, { max = 10, default = {} }),
+  dimensions = t.optional(t.object { w = t.number, h = t.number }),
+})
+
+local NumberedItem = barq.schema("NumberedItem", {
+  id = t.integer, name = t.string, price = t.number,
+})
+
+barq.get("/items/{id}", { params = { id = t.integer }, returns = NumberedItem }, function(req)
   local id = req.params.id
   return { id = id, name = "Item " .. id, price = id * 1.5 }
 end)
 
-barq.post("/items", { status = 201 }, function(req)
-  local item = req:json()
-  return {
-    name = item.name, price = item.price, quantity = item.quantity or 1,
-    tags = item.tags, dimensions = item.dimensions,
-  }
+barq.post("/items", { body = Item, returns = Item, status = 201 }, function(req)
+  return req.body
 end)
 
 barq.get("/cpu", function()

@@ -72,6 +72,7 @@ describe("the command line", function()
     assert.same({
       "GET /items/{id:int} get_item app.lua:2", "ANY /g/x - app.lua:3",
       "POST /last - app.lua:4", -- a tail call, of which only the handler's place is left
+      "GET /openapi.json - barq",
     }, lines)
   end)
 
