@@ -230,6 +230,28 @@ static void checks_of_a_reference_and_of_its_schema_exclude_each_other(void **st
     assert_int_not_equal(s->check_ref, LUA_NOREF);
 }
 
+static int compile_large(lua_State *L)
+{
+    struct fixture *f = lua_touserdata(L, 1);
+    lua_getglobal(L, "large");
+    const struct bq_schema *s = bq_schema_compile(L, &f->schemas, -1, f->error);
+    assert_non_null(s);
+    assert_int_equal(s->of.variants[0]->object.count, 3);
+    assert_ptr_equal(bq_schema_variant(s, BQ_STR("o")), s->of.variants[0]);
+    return 0;
+}
+
+static void want_of_lua_memory_is_raised_and_what_is_torn_is_not_used(void **state)
+{
+    struct fixture *f = *state;
+    push_lua(f, "local o = { kind = 'object', name = 'O', fields = { { 'k', { kind = 'enum', "
+                "values = { 'o', 'p', 'q', 'r' } } }, { 's', { kind = 'string', pattern = 'a', "
+                "default = {} } } } } o.fields[3] = { 'o', { kind = 'ref', target = o, optional = "
+                "true } } large = { kind = 'union', tag = 'k', variants = { { kind = 'ref', "
+                "target = o } } } return 1");
+    fail_lua_memory_in_turn(f, compile_large);
+}
+
 #ifdef BQ_FAULTS
 static void every_allocation_may_fail(void **state)
 {
@@ -270,6 +292,7 @@ int main(void)
         SCHEMA_TEST(mistakes_are_told),
         SCHEMA_TEST(a_failure_is_forgotten_and_the_next_schema_compiles),
         SCHEMA_TEST(checks_of_a_reference_and_of_its_schema_exclude_each_other),
+        SCHEMA_TEST(want_of_lua_memory_is_raised_and_what_is_torn_is_not_used),
 #ifdef BQ_FAULTS
         SCHEMA_TEST(every_allocation_may_fail),
 #endif

@@ -102,6 +102,53 @@ static inline void finds(struct fixture *f, const char *problems)
     lua_pop(f->L, 1);
 }
 
+/* Lua's allocator behind a count: the nth request for more memory from now, and all after it, get
+ * none. */
+struct lua_memory {
+    lua_Alloc alloc;
+    void *arg;
+    long left; /* -1: without end */
+    long refused;
+};
+
+static inline void *alloc_counted(void *arg, void *p, size_t old, size_t n)
+{
+    struct lua_memory *m = arg;
+    if (n > old && m->left == 0) {
+        m->refused++;
+        return NULL;
+    }
+    if (n > old && m->left > 0)
+        m->left--;
+    return m->alloc(m->arg, p, old, n);
+}
+
+/* Calls fn protected, with ever more memory until it has enough: want of it is raised, and in the
+ * end fn does what it should. */
+static inline void fail_lua_memory_in_turn(struct fixture *f, lua_CFunction fn)
+{
+    struct lua_memory m = {.left = -1};
+    m.alloc = lua_getallocf(f->L, &m.arg);
+    lua_setallocf(f->L, alloc_counted, &m);
+    int rc = LUA_ERRMEM;
+    long nth = 0;
+    for (; rc && nth < 3000; nth++) {
+        bq_invalid_release(&f->invalid);
+        bq_invalid_init(&f->invalid);
+        lua_settop(f->L, 0);
+        lua_gc(f->L, LUA_GCCOLLECT, 0);
+        lua_pushcfunction(f->L, fn);
+        lua_pushlightuserdata(f->L, f);
+        m.left = nth;
+        rc = lua_pcall(f->L, 1, 0, 0);
+        m.left = -1;
+        assert_true(rc == 0 || rc == LUA_ERRMEM || m.refused > 0);
+    }
+    lua_setallocf(f->L, m.alloc, m.arg);
+    assert_int_equal(rc, 0);
+    assert_true(nth > 1 && m.refused > 0);
+}
+
 #define SCHEMA_TEST(name) cmocka_unit_test_setup_teardown(name, open_fixture, close_fixture)
 
 #endif

@@ -244,6 +244,35 @@ static void unions_in_unions_do_not_take_for_ever(void **state)
     assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 20);
 }
 
+static int read_large(lua_State *L)
+{
+    struct fixture *f = lua_touserdata(L, 1);
+    lua_getglobal(L, "compiled");
+    const struct bq_schema *s = lua_touserdata(L, -1);
+    lua_getglobal(L, "large");
+    bq_schema_read_value(L, s, -1, &f->invalid);
+    assert_int_equal(f->invalid.count, 1);
+    return 0;
+}
+
+static void want_of_lua_memory_is_raised_and_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct bq_schema *s = schema(
+        f, "{ kind = 'object', extra = 'keep', fields = { "
+           "{ 'd', { kind = 'any', default = { { 1 }, { 2 } } } }, "
+           "{ 'b', { kind = 'string', lower = true, min = 9 } }, "
+           "{ 'u', { kind = 'array', unique = true, of = { kind = 'map', of = { kind = 'string', "
+           "trim = true } } } } } }");
+    lua_pushlightuserdata(f->L, (void *)s);
+    lua_setglobal(f->L, "compiled");
+    push_lua(f, "large = { b = 'ABC', u = { { a = ' x' }, { a = 'y ' } }, more = { { { 1 } } } } "
+                "return 1");
+    fail_lua_memory_in_turn(f, read_large);
+    assert_true(
+        bq_str_starts(bq_buf_str(&f->invalid.json), BQ_STR("{\"type\":\"string_too_short")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +287,7 @@ int main(void)
         SCHEMA_TEST(checks_run_from_the_inside_out),
         SCHEMA_TEST(a_cycle_ends),
         SCHEMA_TEST(unions_in_unions_do_not_take_for_ever),
+        SCHEMA_TEST(want_of_lua_memory_is_raised_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
