@@ -34,7 +34,8 @@ struct bq_invalid {
 void bq_invalid_init(struct bq_invalid *v);
 void bq_invalid_release(struct bq_invalid *v);
 
-/* The location that problems are found at. key must stay valid until the pop. Steps beyond
+/* The location that problems are found at. key must stay valid until the pop, and after
+ * an error that Lua raised in between nothing but release is allowed. Steps beyond
  * BQ_INVALID_DEPTH_MAX are counted and not shown. */
 void bq_invalid_push_key(struct bq_invalid *v, bq_str key);
 void bq_invalid_push_index(struct bq_invalid *v, size_t index);

@@ -174,6 +174,19 @@ static void a_rewind_forgets_what_came_since_the_mark(void **state)
     brief_reads(v, " x");
 }
 
+static void problems_are_only_counted_while_nobody_wants_to_know_them(void **state)
+{
+    struct bq_invalid *v = *state;
+    v->quiet = true;
+    bq_invalid_add(v, "x", NULL, "y");
+    assert_int_equal(v->count, 1);
+    v->quiet = false;
+    bq_invalid_add(v, "missing", NULL, "Field required");
+    assert_int_equal(v->count, 2);
+    reads(v, "{\"detail\":[{\"type\":\"missing\",\"loc\":[],\"msg\":\"Field required\"}]}");
+    brief_reads(v, " missing");
+}
+
 #ifdef BQ_FAULTS
 static void want_of_memory_is_told_and_nothing_is_half_written(void **state)
 {
@@ -211,6 +224,7 @@ int main(void)
         TEST(further_problems_are_counted_and_not_rendered),
         TEST(hostile_locations_do_not_grow_the_answer),
         TEST(a_rewind_forgets_what_came_since_the_mark),
+        TEST(problems_are_only_counted_while_nobody_wants_to_know_them),
 #ifdef BQ_FAULTS
         TEST(want_of_memory_is_told_and_nothing_is_half_written),
 #endif
