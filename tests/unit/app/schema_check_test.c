@@ -326,6 +326,7 @@ static int repeated_at(struct fixture *f, const char *array)
     push_lua(f, lua_tostring(f->L, -1));
     bq_check_unique(f->L, s, lua_objlen(f->L, -1), &f->invalid);
     assert_int_equal(lua_gettop(f->L), top + 2);
+    assert_int_equal(bq_buf_push(&f->invalid.json, '\0'), BQ_OK);
     bq_str json = bq_buf_str(&f->invalid.json);
     const char *index = memmem(json.p, json.n, "\"index\":", 8);
     if (f->invalid.count) {

@@ -118,8 +118,8 @@ static void an_unknown_command_is_refused(void **state)
     struct parsed *p = *state;
     PARSE(p, "route", "app.lua");
     refused(p, "unknown command \"route\": did you mean \"routes\"?");
-    PARSE(p, "openapi", "app.lua");
-    refused(p, "unknown command \"openapi\": the commands are serve, routes and check");
+    PARSE(p, "bundle", "app.lua");
+    refused(p, "unknown command \"bundle\": the commands are serve, routes, check and openapi");
     PARSE(p, "serve", "app.lua", "other.lua");
     refused(p, "too many arguments: \"other.lua\"");
 }
