@@ -13,7 +13,7 @@ routes=(
     "hello|/hello|64||ceiling"
     "json|/json|64||ceiling"
     "item|/items/42|64||ceiling"
-    "create|/items|64|{\"name\":\"Widget\",\"price\":9.99,\"quantity\":3}|"
+    "create|/items|64|{\"name\":\"Widget\",\"price\":9.99,\"quantity\":3,\"tags\":[\"a\",\"b\",\"c\"],\"dimensions\":{\"w\":1.5,\"h\":2.5}}|ceiling"
     "cpu|/cpu|4||"
 )
 
