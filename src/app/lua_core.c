@@ -397,19 +397,33 @@ static void push_problems(lua_State *L, const struct bq_invalid *invalid)
     lua_remove(L, -2); /* the text */
 }
 
+static int l_invalid_gc(lua_State *L)
+{
+    bq_invalid_release(lua_touserdata(L, 1));
+    return 0;
+}
+
+/* A list of its own for each call: the check of one schema may ask another. */
+static struct bq_invalid *push_invalid(lua_State *L)
+{
+    struct bq_invalid *invalid = lua_newuserdata(L, sizeof *invalid);
+    bq_invalid_init(invalid);
+    luaL_getmetatable(L, "barq.invalid");
+    lua_setmetatable(L, -2);
+    return invalid;
+}
+
 /* schema_check(node, value) -> checked, or nil, problems */
 static int l_schema_check(lua_State *L)
 {
-    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
-    const struct bq_schema *schema = check_schema(L, app);
+    const struct bq_schema *schema = check_schema(L, lua_touserdata(L, lua_upvalueindex(1)));
     lua_settop(L, 2);
-    bq_invalid_release(&app->invalid);
-    bq_invalid_init(&app->invalid);
-    bq_schema_read_value(L, schema, 2, &app->invalid);
-    if (app->invalid.count == 0)
+    struct bq_invalid *invalid = push_invalid(L);
+    bq_schema_read_value(L, schema, 2, invalid);
+    if (invalid->count == 0)
         return 1;
     lua_pushnil(L);
-    push_problems(L, &app->invalid);
+    push_problems(L, invalid);
     return 2;
 }
 
@@ -449,17 +463,18 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
-static void open_buffer(lua_State *L)
+static void open_collected(lua_State *L, const char *name, lua_CFunction gc)
 {
-    luaL_newmetatable(L, "barq.buffer");
-    lua_pushcfunction(L, l_buffer_gc);
+    luaL_newmetatable(L, name);
+    lua_pushcfunction(L, gc);
     lua_setfield(L, -2, "__gc");
     lua_pop(L, 1);
 }
 
 void bq_core_open(lua_State *L, struct bq_app *app)
 {
-    open_buffer(L);
+    open_collected(L, "barq.buffer", l_buffer_gc);
+    open_collected(L, "barq.invalid", l_invalid_gc);
     bq_decode_open(L);
     lua_newtable(L);
     for (const luaL_Reg *f = functions; f->name; f++) {

@@ -73,6 +73,19 @@ static void every_part_is_converted(void **state)
                         "[42,\"a b\",5,[\"x\",\"y\"],true,\"nil\",\"nil\",7,\"test\",\"abc\",10]");
 }
 
+static void a_check_may_ask_another_schema(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "local Other = barq.schema('Other', { a = t.integer })\n"
+             "local asks = t.any{ check = function(v) return Other:check(v) or true end }\n"
+             "barq.post('/x', { body = t.object{ n = t.integer, y = asks } }, function() end)");
+    struct answer a = post(f, &json_type, "{\"n\":\"x\",\"y\":{\"a\":\"y\"}}");
+    assert_int_equal(a.status, 422);
+    assert_string_equal(a.body, "{\"detail\":[{\"type\":\"int_type\",\"loc\":[\"body\",\"n\"],"
+                                "\"msg\":\"Input should be a valid integer\"}]}");
+    assert_int_equal(post(f, &json_type, "{\"n\":1,\"y\":{}}").status, 204);
+}
+
 static void all_that_is_wrong_is_said_at_once(void **state)
 {
     static const struct bq_field fields[] = {
@@ -291,6 +304,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_part_is_converted),
+        TEST(a_check_may_ask_another_schema),
         TEST(all_that_is_wrong_is_said_at_once),
         TEST(a_body_is_strict_json),
         TEST(a_form_is_converted_from_strings),
