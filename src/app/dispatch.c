@@ -657,6 +657,9 @@ int bq_dispatch_enter(lua_State *L)
     struct bq_task *outer = bq_task_running(L, "next");
     if (call->inner)
         return luaL_error(L, "next: the request is being handled already");
+    if (call->step != BQ_STEP_CHAIN || call->task != outer)
+        return luaL_error(L, "next: only the middleware of this request can go on with it, and "
+                             "only until it returns");
     begin_inner(L, call, outer);
     call->in_next = true;
     run(call);

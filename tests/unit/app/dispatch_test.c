@@ -245,6 +245,32 @@ static void middleware_sees_every_outcome_as_a_response(void **state)
     assert_non_null(strstr(a.fields, "allow: GET, HEAD, OPTIONS\n"));
 }
 
+/* A next that was kept, with the req of a request without a route; and a req that was kept, while
+ * its own middleware waits. */
+static void next_belongs_to_the_middleware_of_its_request(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "local kept, waits\n"
+             "barq.use(function(req, next)\n"
+             "  if req.path == '/waits' then waits = req barq.sleep(0.01) return 'own' end\n"
+             "  if req.path == '/steals' then return next(waits) end\n"
+             "  if req.path == '/missing' then return kept(req) end\n"
+             "  kept = next return next(req) end)\n"
+             "for _, path in ipairs{ '/ok', '/waits', '/steals' } do\n"
+             "  barq.get(path, function() return path end) end\n");
+    struct answer waits;
+    assert_string_equal(fixture_get(f, "/ok").body, "/ok");
+    assert_int_equal(fixture_get(f, "/missing").status, 500);
+    struct question q = {.method = "GET", .target = "/waits"};
+    struct bq_exchange *ex = fixture_begin(f, &q, &waits);
+    assert_int_equal(fixture_get(f, "/steals").status, 500);
+    for (int i = 0; i < 100 && !waits.count; i++)
+        bq_loop_run_once(f->loop, 10);
+    assert_string_equal(waits.body, "own");
+    assert_int_equal(bq_app_pending(f->app), 0);
+    fixture_end(ex);
+}
+
 static void middleware_may_answer_itself_or_fail(void **state)
 {
     struct fixture *f = *state;
@@ -615,6 +641,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_share_prefix_and_middleware_in_any_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(middleware_sees_every_outcome_as_a_response, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(next_belongs_to_the_middleware_of_its_request, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(middleware_may_answer_itself_or_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(error_handlers_answer_by_status_and_class, setup, teardown),
