@@ -25,21 +25,26 @@ local function deps_of(names, values)
   return deps
 end
 
--- Closes in reverse what was opened. The first error counts.
+-- Closes in reverse what was opened. The first error counts, and the others are told of it.
 local function close_all(plan, values, err)
   local failed
   for i = values.opened, 1, -1 do
     local provider = plan[i].provider
     if provider.scope ~= "worker" and provider.close then
       local ok, why = xpcall(provider.close, errors.traced, values[i], err)
-      if not ok and not failed then failed = why end
+      if not ok then
+        failed = failed or why
+        err = err or errors.untrace(why) or errors.new_abort(500)
+      end
     end
   end
   return failed
 end
 
 local function finish(plan, values, ok, ...)
-  local failed = close_all(plan, values, not ok and errors.untrace((...)) or nil)
+  -- close is given an error even if nil or false was raised.
+  local err = not ok and (errors.untrace((...)) or errors.new_abort(500)) or nil
+  local failed = close_all(plan, values, err)
   if not ok then error((errors.untrace((...))), 0) end
   if failed then error((errors.untrace(failed)), 0) end
   return ...

@@ -451,6 +451,7 @@ static void task_done(struct bq_task *task, enum bq_task_end end)
         if (end == BQ_TASK_ERROR) {
             call->close_failed = true;
             bq_failure_log_raised(call, "a dependency's close failed: ");
+            bq_failure_tell_close(call);
         }
     } else {
         call->step = end == BQ_TASK_DONE ? BQ_STEP_RESULT : BQ_STEP_ERROR;
@@ -512,6 +513,7 @@ static void step_close(struct bq_call *call)
         task = bq_task_take(call->app->vm);
     if (!task) {
         bq_failure_log(call, "a dependency was not closed: out of memory");
+        bq_failure_tell_close(call);
         call->close_failed = true;
         call->opened--;
         run(call);
@@ -542,7 +544,10 @@ void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response
         begin_close(call);
     } else if (next_to_close(call)) {
         call->saved = bq_reply_save(call, response);
-        call->close_failed = call->close_failed || !call->saved;
+        if (!call->saved) {
+            call->close_failed = true;
+            bq_failure_tell_close(call);
+        }
         begin_close(call);
     } else {
         bq_reply_send(call, response);
@@ -583,6 +588,7 @@ static void step_result(struct bq_call *call)
         return;
     }
     bq_failure_log(call, error);
+    bq_failure_tell_close(call);
     if (call->failing || !call->app->has_error_handlers) {
         bq_reply_status(call, 500);
         return;

@@ -33,8 +33,23 @@ void bq_describe(lua_State *L, int index)
     lua_pushfstring(L, "an error object that is a %s", luaL_typename(L, index));
 }
 
+void bq_failure_tell_close(struct bq_call *call)
+{
+    lua_State *L = call->app->vm->L;
+    if (call->values == LUA_NOREF)
+        return;
+    bq_value_push(L, call, BQ_VALUE_ERROR);
+    bool told = !lua_isnil(L, -1) && !lua_isboolean(L, -1);
+    lua_pop(L, 1);
+    if (told)
+        return;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.plain_error);
+    bq_value_set(L, call, BQ_VALUE_ERROR);
+}
+
 void bq_failure_memory(struct bq_call *call)
 {
+    bq_failure_tell_close(call);
     bq_failure_log(call, "not enough memory: see lua_memory_max");
     bq_reply_status(call, 500);
 }
@@ -145,6 +160,7 @@ void bq_failure_log_raised(struct bq_call *call, const char *what)
 void bq_failure_set_plain(struct bq_call *call)
 {
     lua_State *L = call->app->vm->L;
+    bq_failure_tell_close(call);
     lua_pushboolean(L, 0);
     bq_value_set(L, call, BQ_VALUE_FIRST);
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.plain_error);
@@ -170,6 +186,7 @@ void bq_failure_keep(struct bq_call *call)
     int rc = BQ_MEMORY;
     if (call->status || !is_memory_error(call->task->L))
         rc = bq_vm_protect(call->app->vm, keep, call);
+    bq_failure_tell_close(call);
     if (rc == BQ_OK)
         return;
     bq_failure_log(call, undescribed(rc));
@@ -198,6 +215,7 @@ struct bq_task *bq_failure_prepare(struct bq_call *call)
     call->failing = true;
     struct preparation p = {call, bq_task_take(app->vm)};
     int rc = p.next ? bq_vm_protect(app->vm, build, &p) : BQ_MEMORY;
+    bq_failure_tell_close(call);
     if (rc == BQ_OK)
         return p.next;
     if (p.next)

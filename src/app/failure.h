@@ -23,6 +23,10 @@ void bq_failure_keep(struct bq_call *call);
 /* The same with nothing but a 500: the reason is in the log. Needs no memory. */
 void bq_failure_set_plain(struct bq_call *call);
 
+/* Sees to it that close(value, err) is given an error: nothing is committed that is answered with
+ * an error. One that was raised stays, unless it is nil or a boolean. Needs no memory. */
+void bq_failure_tell_close(struct bq_call *call);
+
 /* Logs the error on top of call->task->L with its traceback, behind a sentence. */
 void bq_failure_log_raised(struct bq_call *call, const char *what);
 

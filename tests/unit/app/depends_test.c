@@ -105,21 +105,36 @@ static void an_error_closes_what_is_open_and_tells_it(void **state)
              "barq.get('/handler', { depends = { a = a } }, function() error('x') end)\n"
              "barq.get('/abort', { depends = { a = a } }, function() barq.abort(404) end)\n"
              "barq.get('/provider', { depends = { bad = bad } }, function() note('never') end)\n"
-             "barq.get('/encode', { depends = { a = a } }, function() return print end)\n");
+             "barq.get('/encode', { depends = { a = a } }, function() return print end)\n"
+             "local returns = barq.t.object{ n = barq.t.integer }\n"
+             "local function pass(req, next) return next(req) end\n"
+             "barq.get('/declared', { depends = { a = a }, returns = returns },\n"
+             "  function() return { n = 'x' } end)\n"
+             "barq.get('/around', { depends = { a = a }, returns = returns, middleware = pass },\n"
+             "  function() return { n = 'x' } end)\n"
+             "barq.get('/nil', { depends = { a = a } }, function() error() end)\n"
+             "barq.get('/false', { depends = { a = a } }, function() error(false) end)\n"
+             "barq.get('/memory', { depends = { a = a } }, function()\n"
+             "  return ('x'):rep(100000000) end)\n");
     expect(f, "/handler", 500, NULL, "+a -a!");
     expect(f, "/abort", 404, NULL, "+a -a!");
     expect(f, "/provider", 401, "{\"detail\":\"who?\"}", "+a bad -a!");
-    expect(f, "/encode", 500, NULL, "+a -a");
+    expect(f, "/encode", 500, NULL, "+a -a!");
+    expect(f, "/declared", 500, NULL, "+a -a!");
+    expect(f, "/around", 500, NULL, "+a -a!");
+    expect(f, "/nil", 500, NULL, "+a -a!");
+    expect(f, "/false", 500, NULL, "+a -a!");
+    expect(f, "/memory", 500, NULL, "+a -a!");
 }
 
-static void a_failing_close_is_a_500_and_the_others_still_run(void **state)
+static void a_failing_close_is_a_500_of_which_the_others_are_told(void **state)
 {
     struct fixture *f = *state;
     serve(f, "local a = provider 'a'\n"
              "local b = provider('b', { depends = { a = a },\n"
              "  close = function() note('-b') error('commit failed') end })\n"
              "barq.get('/x', { depends = { b = b } }, function() return 'done' end)");
-    expect(f, "/x", 500, "{\"detail\":\"Internal Server Error\"}", "+a +b -b -a");
+    expect(f, "/x", 500, "{\"detail\":\"Internal Server Error\"}", "+a +b -b -a!");
 }
 
 static void providers_handlers_and_closes_may_wait(void **state)
@@ -254,10 +269,11 @@ static void with_has_them_outside_of_requests(void **state)
              "barq.on('worker', function()\n"
              "  note(barq.with({ tx = tx, db = db }, function(d) return d.tx .. d.db end))\n"
              "  local ok = pcall(barq.with, { tx = tx }, function() error('x') end)\n"
-             "  note(tostring(ok)) end)\n"
+             "  note(tostring(ok))\n"
+             "  pcall(barq.with, { tx = tx }, function() error() end) end)\n"
              "barq.get('/x', { depends = { db = db } }, function(_, d) return d.db end)");
     assert_int_equal(bq_app_run_hooks(f->app, "worker"), BQ_OK);
-    expect(f, "/x", 200, "db", "+db +tx -tx txdb +tx -tx! false");
+    expect(f, "/x", 200, "db", "+db +tx -tx txdb +tx -tx! false +tx -tx!");
 }
 
 static void a_waiting_request_whose_exchange_is_abandoned_is_forgotten(void **state)
@@ -319,7 +335,7 @@ int main(void)
         TEST(providers_see_their_dependencies_and_the_request),
         TEST(without_a_cache_each_use_has_its_own),
         TEST(an_error_closes_what_is_open_and_tells_it),
-        TEST(a_failing_close_is_a_500_and_the_others_still_run),
+        TEST(a_failing_close_is_a_500_of_which_the_others_are_told),
         TEST(providers_handlers_and_closes_may_wait),
         TEST(a_workers_provider_is_opened_once_and_closed_at_the_end),
         TEST(requests_wait_for_a_workers_provider_that_is_being_opened),
