@@ -20,6 +20,7 @@ void bq_invalid_init(struct bq_invalid *v)
 {
     v->json = v->brief = BQ_BUF_INIT;
     v->count = v->depth = 0;
+    v->pattern_steps_left = BQ_PATTERN_STEPS_MAX;
     v->quiet = false;
 }
 

@@ -9,6 +9,7 @@
 #ifndef BQ_APP_INVALID_H
 #define BQ_APP_INVALID_H
 
+#include "app/pattern.h"
 #include "base/buf.h"
 
 #define BQ_INVALID_PROBLEMS_MAX    100   /* further ones are counted, not rendered */
@@ -26,6 +27,7 @@ struct bq_invalid {
     struct bq_buf json;  /* the problems, separated by commas */
     struct bq_buf brief; /* "body.price greater_than_equal, …" for the log: no values */
     size_t count;
+    uint32_t pattern_steps_left;
     bool quiet; /* problems are counted only: for variants of a union that are tried */
     size_t depth;
     struct bq_loc_step loc[BQ_INVALID_DEPTH_MAX];

@@ -5,6 +5,8 @@
  * document too: $ is the very end and not before a last newline, \d and \w are ASCII.
  * A pattern that the JIT's small stack cannot match is tried again by the interpreter, whose stack
  * is bounded memory on the heap.
+ * PCRE2 does not tell how many steps a match took, so it is tried with few, then with more, and
+ * the limit is what it has cost.
  */
 #include "app/pattern.h"
 
@@ -16,8 +18,10 @@
 
 #include <stdio.h>
 
-#define MATCH_STEPS_MAX 250000 /* a few milliseconds */
-#define HEAP_KIB_MAX    4096   /* of the interpreter; bounds its depth too */
+#define STEPS_FREE   500    /* most matches need less; a body has many strings */
+#define STEPS_MAX    250000 /* of one match: a millisecond */
+#define STEPS_GROWTH 16
+#define HEAP_KIB_MAX 4096 /* of the interpreter; bounds its depth too */
 
 struct bq_pattern_re {
     pcre2_code *code;
@@ -86,8 +90,7 @@ static bool prepare(struct bq_pattern_re *re, pcre2_general_context *memory)
     re->limits = pcre2_match_context_create(memory);
     if (!re->match || !re->limits)
         return false;
-    pcre2_set_match_limit(re->limits, MATCH_STEPS_MAX);
-    pcre2_set_depth_limit(re->limits, MATCH_STEPS_MAX);
+    pcre2_set_depth_limit(re->limits, STEPS_MAX);
     pcre2_set_heap_limit(re->limits, HEAP_KIB_MAX);
     return true;
 }
@@ -149,14 +152,26 @@ static int interpret(const struct bq_pattern_re *re, bq_str subject)
     return rc;
 }
 
-bool bq_pattern_matches(const struct bq_pattern_re *re, bq_str subject)
+static int match(const struct bq_pattern_re *re, bq_str subject, uint32_t steps)
+{
+    pcre2_set_match_limit(re->limits, steps);
+    int rc = pcre2_match(re->code, (PCRE2_SPTR)subject.p, subject.n, 0, PCRE2_NO_UTF_CHECK,
+                         re->match, re->limits);
+    return rc == PCRE2_ERROR_JIT_STACKLIMIT ? interpret(re, subject) : rc;
+}
+
+bool bq_pattern_matches(const struct bq_pattern_re *re, bq_str subject, uint32_t *steps_left)
 {
     if (!subject.n)
         subject.p = "";
-    int rc = pcre2_match(re->code, (PCRE2_SPTR)subject.p, subject.n, 0, PCRE2_NO_UTF_CHECK,
-                         re->match, re->limits);
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        rc = interpret(re, subject);
+    int rc = match(re, subject, STEPS_FREE);
+    for (uint32_t steps = STEPS_FREE; rc == PCRE2_ERROR_MATCHLIMIT && steps < STEPS_MAX;) {
+        steps = steps * STEPS_GROWTH < STEPS_MAX ? steps * STEPS_GROWTH : STEPS_MAX;
+        if (steps > *steps_left)
+            break;
+        *steps_left -= steps;
+        rc = match(re, subject, steps);
+    }
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
         warn(re, rc);
     return rc >= 0; /* 0: it matched, and has groups that nobody asks for */

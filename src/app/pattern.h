@@ -2,14 +2,18 @@
  * pattern.h: regular expressions of schemas, by PCRE2.
  *
  * Compiled once, when the app is frozen, in UTF mode with Unicode properties; by the JIT compiler
- * where there is one. Limits bound what a match may cost, whatever the pattern and the subject: one
- * that is hit counts as no match, and the log warns of it once a pattern. Expressions are not
- * anchored, as in JSON Schema. Everything belongs to one worker.
+ * where there is one. Limits bound what a match may cost, and what all matches of a request may
+ * cost together, whatever the pattern and the subject: one that is hit counts as no match, and the
+ * log warns of it once a pattern. Expressions are not anchored, as in JSON Schema. Everything
+ * belongs to one worker.
  */
 #ifndef BQ_APP_PATTERN_H
 #define BQ_APP_PATTERN_H
 
 #include "base/str.h"
+
+/* PCRE2's steps that the costly matches of one request may take: some 30 milliseconds. */
+#define BQ_PATTERN_STEPS_MAX 10000000
 
 struct bq_pattern_re;
 
@@ -20,7 +24,8 @@ void bq_pattern_free(struct bq_pattern_re *re);
 /* The expression as it was written. */
 bq_str bq_pattern_text(const struct bq_pattern_re *re);
 
-/* Whether it occurs in the subject, which must be valid UTF-8. */
-bool bq_pattern_matches(const struct bq_pattern_re *re, bq_str subject);
+/* Whether it occurs in the subject, which must be valid UTF-8. What the match costs beyond a few
+ * hundred steps is taken from *steps_left. */
+bool bq_pattern_matches(const struct bq_pattern_re *re, bq_str subject, uint32_t *steps_left);
 
 #endif

@@ -115,7 +115,7 @@ static bool fits(const struct bq_schema *s, bq_str text, struct bq_invalid *v)
 {
     if (s->string.has && !fits_length(s, count_characters(text), "string", "character", v))
         return false;
-    if (s->string.pattern && !bq_pattern_matches(s->string.pattern, text)) {
+    if (s->string.pattern && !bq_pattern_matches(s->string.pattern, text, &v->pattern_steps_left)) {
         bq_problem_quoted(v, "string_pattern_mismatch", "String should match pattern ", "pattern",
                           bq_pattern_text(s->string.pattern));
         return false;

@@ -15,6 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* As the only match of a request. */
+static bool matches_alone(const struct bq_pattern_re *re, bq_str subject)
+{
+    uint32_t steps_left = BQ_PATTERN_STEPS_MAX;
+    return bq_pattern_matches(re, subject, &steps_left);
+}
+
 static bool matches(const char *pattern, bq_str subject)
 {
     char error[256];
@@ -22,8 +29,8 @@ static bool matches(const char *pattern, bq_str subject)
     if (!re)
         fail_msg("%s: %s", pattern, error);
     assert_true(bq_str_eq(bq_pattern_text(re), bq_str_cstr(pattern)));
-    bool yes = bq_pattern_matches(re, subject);
-    assert_int_equal(bq_pattern_matches(re, subject), yes);
+    bool yes = matches_alone(re, subject);
+    assert_int_equal(matches_alone(re, subject), yes);
     bq_pattern_free(re);
     return yes;
 }
@@ -90,9 +97,9 @@ static size_t warned_bytes(struct bq_pattern_re *re, bq_str subject, bool expect
     int kept = dup(STDERR_FILENO);
     assert_non_null(catcher);
     dup2(fileno(catcher), STDERR_FILENO);
-    bool first = bq_pattern_matches(re, subject);
+    bool first = matches_alone(re, subject);
     off_t bytes = lseek(STDERR_FILENO, 0, SEEK_END);
-    bool second = bq_pattern_matches(re, subject);
+    bool second = matches_alone(re, subject);
     off_t again = lseek(STDERR_FILENO, 0, SEEK_END);
     dup2(kept, STDERR_FILENO);
     close(kept);
@@ -114,7 +121,22 @@ static void a_catastrophe_ends_early_is_no_match_and_is_warned_of_once(void **st
     double start = seconds();
     assert_int_not_equal(warned_bytes(re, bq_str_of(subject, sizeof subject), false), 0);
     assert_true(seconds() - start < 2);
-    assert_true(bq_pattern_matches(re, BQ_STR("aaaa")));
+    assert_true(matches_alone(re, BQ_STR("aaaa")));
+    bq_pattern_free(re);
+}
+
+static void all_matches_of_a_request_are_bounded_together(void **state)
+{
+    (void)state;
+    char error[256];
+    struct bq_pattern_re *re = bq_pattern_compile(BQ_STR("^(a+)+$"), error);
+    bq_str costly = BQ_STR("aaaaaaaaaaaaaaaaaaaaaaaaaab");
+    uint32_t steps_left = BQ_PATTERN_STEPS_MAX;
+    double start = seconds();
+    for (int i = 0; i < 20000; i++)
+        assert_false(bq_pattern_matches(re, costly, &steps_left));
+    assert_true(seconds() - start < 1);
+    assert_true(bq_pattern_matches(re, BQ_STR("aaaa"), &steps_left));
     bq_pattern_free(re);
 }
 
@@ -150,7 +172,7 @@ static void every_allocation_may_fail(void **state)
         bq_fault_arm(BQ_FAULT_alloc, 0, false);
         assert_true(re || failed);
         if (re) /* it does without what the JIT did not get */
-            assert_true(bq_pattern_matches(re, BQ_STR("ab")));
+            assert_true(matches_alone(re, BQ_STR("ab")));
         bq_pattern_free(re);
         assert_int_equal(bq_mem_live(), before);
     }
@@ -166,6 +188,7 @@ int main(void)
         cmocka_unit_test(characters_are_those_of_unicode_and_shorthands_are_ascii),
         cmocka_unit_test(a_bad_pattern_is_told_with_its_offset),
         cmocka_unit_test(a_catastrophe_ends_early_is_no_match_and_is_warned_of_once),
+        cmocka_unit_test(all_matches_of_a_request_are_bounded_together),
         cmocka_unit_test(a_long_subject_is_within_the_limits),
 #ifdef BQ_FAULTS
         cmocka_unit_test(every_allocation_may_fail),
