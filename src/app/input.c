@@ -2,6 +2,7 @@
 #include "app/input.h"
 
 #include "app/request.h"
+#include "app/schema_check.h"
 #include "base/log.h"
 #include "base/rc.h"
 #include "http/decode.h"
@@ -128,12 +129,27 @@ static void add_text(lua_State *L, struct gathering *g, const struct bq_schema_f
     list->count++;
 }
 
-static void refuse_extra(struct gathering *g, bq_str name)
+/* An undeclared text becomes a string in the table at the top; broken UTF-8 is refused. */
+static void keep_extra(lua_State *L, struct gathering *g, bq_str name, bq_str value)
 {
-    if (g->object->object.extra != BQ_EXTRA_FORBID)
+    static const struct bq_schema any = {.kind = BQ_SCHEMA_ANY, .check_ref = LUA_NOREF};
+    bq_schema_read_text(L, &any, &name, 1, g->invalid);
+    bq_schema_read_text(L, &any, &value, 1, g->invalid);
+    if (lua_isnil(L, -2))
+        lua_pop(L, 2);
+    else
+        lua_rawset(L, -3);
+}
+
+static void add_extra(lua_State *L, struct gathering *g, bq_str name, bq_str value)
+{
+    if (g->object->object.extra == BQ_EXTRA_IGNORE)
         return;
     bq_invalid_push_key(g->invalid, name);
-    bq_invalid_add(g->invalid, "extra_forbidden", NULL, "Extra inputs are not permitted");
+    if (g->object->object.extra == BQ_EXTRA_KEEP)
+        keep_extra(L, g, name, value);
+    else
+        bq_check_extra(g->invalid);
     bq_invalid_pop(g->invalid);
 }
 
@@ -193,7 +209,7 @@ static bool gather_pairs(lua_State *L, struct gathering *g, bq_str text)
         if (field)
             add_text(L, g, field, value);
         else
-            refuse_extra(g, name);
+            add_extra(L, g, name, value);
     }
     return true;
 }
@@ -219,6 +235,18 @@ static void gather_headers(lua_State *L, struct gathering *g)
     }
 }
 
+/* Whether an undeclared text is in the table at the top already. */
+static bool is_kept(lua_State *L, const struct gathering *g, bq_str name)
+{
+    if (g->object->object.extra != BQ_EXTRA_KEEP)
+        return false;
+    lua_pushlstring(L, name.p, name.n);
+    lua_rawget(L, -2);
+    bool kept = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return kept;
+}
+
 static void gather_cookies(lua_State *L, struct gathering *g)
 {
     const struct bq_request *r = &g->call->ex->request;
@@ -229,7 +257,9 @@ static void gather_cookies(lua_State *L, struct gathering *g)
         while (bq_cookie_next(&rest, &name, &value)) {
             const struct bq_schema_field *field = find_wired(g, name);
             /* Of a repeated cookie the first counts (RFC 6265, section 5.4: the longest path). */
-            if (field && !g->fields[field - g->object->object.fields].count)
+            if (!field && !is_kept(L, g, name))
+                add_extra(L, g, name, value);
+            else if (field && !g->fields[field - g->object->object.fields].count)
                 add_text(L, g, field, value);
         }
     }
@@ -280,7 +310,7 @@ static int read_body(lua_State *L, struct bq_call *call, const struct bq_schema 
     return 400;
 }
 
-static int read_form(lua_State *L, struct bq_call *call, struct gathering *g)
+static int gather_form(lua_State *L, struct bq_call *call, struct gathering *g)
 {
     bq_str media = media_type(&call->ex->request);
     if (media.n && !bq_str_eq_nocase(media, BQ_STR("application/x-www-form-urlencoded"))) {
@@ -291,8 +321,6 @@ static int read_form(lua_State *L, struct bq_call *call, struct gathering *g)
         set_detail(call, "the form has a percent sign without two hexadecimal digits behind it");
         return 400;
     }
-    lua_createtable(L, 0, (int)g->object->object.count);
-    read_fields(L, g);
     return 0;
 }
 
@@ -324,13 +352,24 @@ static int gather(lua_State *L, struct gathering *g, enum part part)
         gather_cookies(L, g);
         break;
     case FORM:
-        return read_form(L, call, g);
+        return gather_form(L, call, g);
     }
+    return 0;
+}
+
+/* Pushes the part's table; one that is refused is whatever it was by then. */
+static int read_object(lua_State *L, struct gathering *g, enum part part)
+{
+    size_t before = g->invalid->count;
     if (part == HEADERS)
-        bq_request_push_headers(L, call); /* undeclared ones stay to be had */
+        bq_request_push_headers(L, g->call); /* undeclared ones stay to be had */
     else
         lua_createtable(L, 0, (int)g->object->object.count);
+    int result = gather(L, g, part);
+    if (result)
+        return result;
     read_fields(L, g);
+    bq_check_custom(L, g->object, before, g->invalid);
     return 0;
 }
 
@@ -346,7 +385,7 @@ static int read_part(lua_State *L, struct bq_call *call, int req, enum part part
     struct gathering g = {call, schema, wires, NULL, invalid};
     begin_gathering(L, &g);
     bq_invalid_push_key(invalid, bq_str_cstr(part_locs[part]));
-    int result = gather(L, &g, part);
+    int result = read_object(L, &g, part);
     bq_invalid_pop(invalid);
     if (result == 0)
         lua_setfield(L, req, part_fields[part]);

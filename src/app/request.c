@@ -3,6 +3,7 @@
 
 #include "app/after.h"
 #include "app/decode.h"
+#include "app/input.h"
 #include "base/rc.h"
 #include "http/decode.h"
 
@@ -304,12 +305,21 @@ static void push_peer(lua_State *L, const struct bq_exchange *ex)
     lua_pushlstring(L, text, ex->sink->peer(ex, text));
 }
 
+/* A declared body is in req when it is there: a look behind that is for one that is absent. */
+static void push_body(lua_State *L, const struct bq_call *call)
+{
+    if (call->input_read && call->route->input->body)
+        lua_pushnil(L);
+    else
+        push_str(L, call->ex->body);
+}
+
 static void push_field(lua_State *L, struct bq_call *call, enum field field)
 {
     const struct bq_request *r = &call->ex->request;
     switch (field) {
     case FIELD_BODY:
-        push_str(L, call->ex->body);
+        push_body(L, call);
         break;
     case FIELD_COOKIES:
         push_cookies(L, r);

@@ -159,6 +159,60 @@ static void undeclared_query_parameters_may_be_forbidden(void **state)
     assert_non_null(strstr(a.body, "{\"type\":\"extra_forbidden\",\"loc\":[\"query\",\"b\"]"));
 }
 
+static void undeclared_cookies_may_be_forbidden_too(void **state)
+{
+    static const struct bq_field cookies[] = {{{"Cookie", 6}, {"a=1; b=2", 8}}};
+    struct question q = {.method = "GET", .target = "/x", .fields = cookies, .field_count = 1};
+    struct fixture *f = *state;
+    serve(f, "local C = t.object({ a = t.string }, { extra = 'forbid' })\n"
+             "barq.get('/x', { cookies = C }, function(req) return req.cookies.a end)");
+    struct answer a = fixture_ask(f, &q);
+    assert_int_equal(a.status, 422);
+    assert_non_null(strstr(a.body, "{\"type\":\"extra_forbidden\",\"loc\":[\"cookie\",\"b\"]"));
+}
+
+static void undeclared_strings_may_be_kept(void **state)
+{
+    static const struct bq_field cookies[] = {{{"Cookie", 6}, {"a=1; b=2; b=3", 13}}};
+    struct question q = {.method = "GET", .target = "/c", .fields = cookies, .field_count = 1};
+    struct fixture *f = *state;
+    serve(f, "local K = t.object({ a = t.optional(t.integer) }, { extra = 'keep' })\n"
+             "local function ab(v) return { v.a, v.b } end\n"
+             "barq.get('/x', { query = K }, function(req) return ab(req.query) end)\n"
+             "barq.post('/x', { form = K }, function(req) return ab(req.body) end)\n"
+             "barq.get('/c', { cookies = K }, function(req) return ab(req.cookies) end)");
+    assert_string_equal(fixture_get(f, "/x?a=1&b=2&b=3").body, "[1,\"3\"]");
+    assert_string_equal(post(f, &form_type, "a=1&b=2&b=3").body, "[1,\"3\"]");
+    assert_string_equal(fixture_ask(f, &q).body, "[1,\"2\"]");
+    assert_non_null(strstr(fixture_get(f, "/x?a=1&b=%ff").body, "string_unicode"));
+    assert_non_null(strstr(fixture_get(f, "/x?a=1&%ff=b").body, "string_unicode"));
+}
+
+static void a_part_is_checked_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "local Range = t.object({ from = t.integer, to = t.integer }, { check = function(v)\n"
+             "  return v.from < v.to, 'from is not before to' end })\n"
+             "barq.get('/x', { query = Range }, function(req) return req.query.to end)\n"
+             "barq.post('/x', { form = Range }, function(req) return req.body.to end)");
+    assert_string_equal(fixture_get(f, "/x?from=1&to=2").body, "2");
+    struct answer a = fixture_get(f, "/x?from=2&to=1");
+    assert_int_equal(a.status, 422);
+    assert_non_null(strstr(a.body, "\"loc\":[\"query\"],\"msg\":\"Value error, from is not"));
+    assert_null(strstr(fixture_get(f, "/x?from=2&to=x").body, "value_error"));
+    assert_int_equal(post(f, &form_type, "from=2&to=1").status, 422);
+}
+
+static void an_absent_body_that_is_optional_is_nil(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "barq.use(function(req, next) local _ = req.body return next(req) end)\n"
+             "local Body = t.optional(t.object{ a = t.integer })\n"
+             "barq.post('/x', { body = Body }, function(req) return type(req.body) end)");
+    assert_string_equal(post(f, &json_type, "").body, "nil");
+    assert_string_equal(post(f, &json_type, "{\"a\":1}").body, "table");
+}
+
 static void the_answer_is_filtered_by_what_is_declared(void **state)
 {
     struct fixture *f = *state;
@@ -309,6 +363,10 @@ int main(void)
         TEST(a_body_is_strict_json),
         TEST(a_form_is_converted_from_strings),
         TEST(undeclared_query_parameters_may_be_forbidden),
+        TEST(undeclared_cookies_may_be_forbidden_too),
+        TEST(undeclared_strings_may_be_kept),
+        TEST(a_part_is_checked_as_a_whole),
+        TEST(an_absent_body_that_is_optional_is_nil),
         TEST(the_answer_is_filtered_by_what_is_declared),
         TEST(refusals_reach_error_handlers_and_middleware),
         TEST(a_client_may_ask_for_problem_json),
