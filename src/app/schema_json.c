@@ -28,8 +28,9 @@
 _Static_assert(2 * ENTRIES_GATHERED <= ELEMENTS_GATHERED, "an entry takes two slots");
 
 /* Bytes that may be read again: so many for each of the text, and a few for small ones. */
-#define REREAD_FACTOR    32
+#define REREAD_FACTOR    8
 #define REREAD_BYTES_MIN ((size_t)256 << 10)
+#define LOOK_AHEAD_SHARE 8 /* passing over costs so much less than reading */
 
 /* Fields of an object whose marks are on the C stack. */
 #define SEEN_WORDS 4
@@ -71,7 +72,7 @@ static void push_last_positions(struct bq_reading *w)
         lua_rawset(w->L, -3);
         bq_json_pass(&ahead);
     }
-    bq_reading_pay(w, (size_t)(ahead.p - w->r.p));
+    bq_reading_pay(w, (size_t)(ahead.p - w->r.p) / LOOK_AHEAD_SHARE);
 }
 
 /* Whether the key that was just read, at that position, is the last of its name. */
@@ -436,9 +437,21 @@ static void read_fitting(struct bq_reading *w, const struct bq_schema *s, enum b
     }
 }
 
+/* As many problems as are told, and none that could still turn out not to count: what follows is
+ * only looked at as JSON. */
+static bool is_hopeless(const struct bq_invalid *v)
+{
+    return v->count >= BQ_INVALID_PROBLEMS_MAX && !v->quiet;
+}
+
 void bq_reading_take(struct bq_reading *w, const struct bq_schema *s, enum bq_json_token token)
 {
     size_t before = w->v->count;
+    if (is_hopeless(w->v)) {
+        bq_json_skip(&w->r, token);
+        lua_pushnil(w->L);
+        return;
+    }
     if (bq_reading_can_begin(s->kind, token))
         read_fitting(w, s, token);
     else if (token != BQ_JSON_NULL)

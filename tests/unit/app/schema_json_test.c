@@ -485,6 +485,28 @@ static void ambiguity_is_bounded(void **state)
     bq_buf_release(&text);
 }
 
+static void when_nothing_more_is_told_only_the_syntax_is_looked_at(void **state)
+{
+    struct world *w = *state;
+    struct bq_buf text = BQ_BUF_INIT;
+    assert_int_equal(bq_buf_push(&text, '['), BQ_OK);
+    for (int i = 0; i < 2 * BQ_INVALID_PROBLEMS_MAX; i++)
+        assert_int_equal(bq_buf_append(&text, BQ_STR("[[]],")), BQ_OK);
+    assert_int_equal(bq_buf_append(&text, BQ_STR("1]")), BQ_OK);
+    for (int broken = 0; broken < 2; broken++) {
+        struct bq_invalid v;
+        struct bq_json_error error = {0, NULL};
+        bq_invalid_init(&v);
+        if (broken)
+            text.data[text.len - 3] = '1';
+        int rc = read_body(w, "list(int)", bq_buf_str(&text), &v, &error);
+        assert_int_equal(rc, broken ? BQ_INVALID : BQ_OK);
+        assert_int_equal(v.count, broken ? 0 : BQ_INVALID_PROBLEMS_MAX);
+        bq_invalid_release(&v);
+    }
+    bq_buf_release(&text);
+}
+
 /* Lua's own allocator, of which the call with that number fails. */
 struct allocator {
     lua_Alloc inner;
@@ -590,6 +612,7 @@ int main(void)
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(schemas_may_hold_themselves),
         cmocka_unit_test(ambiguity_is_bounded),
+        cmocka_unit_test(when_nothing_more_is_told_only_the_syntax_is_looked_at),
         cmocka_unit_test(a_lack_of_memory_raises_and_loses_nothing),
         cmocka_unit_test(objects_may_have_many_fields),
     };
