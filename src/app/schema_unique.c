@@ -1,9 +1,10 @@
 /*
  * schema_unique.c: whether the elements of an array differ.
  *
- * Scalars are kept as keys of a Lua table. Tables are kept under a hash of all that is in them, in
- * whatever order, and only those with the same hash are compared: the hash is keyed anew for each
- * array, so that a client cannot make tables that collide, and time stays linear in the text.
+ * Strings and booleans are kept as keys of a Lua table. Tables are kept under a hash of all that is
+ * in them, in whatever order, and only those with the same hash are compared: the hash is keyed
+ * anew for each array, so that a client cannot make tables that collide, and time stays linear in
+ * the text. Numbers are kept like tables: Lua's own hash of them has no key.
  */
 #include "app/schema_check.h"
 #include "app/schema_problem.h"
@@ -99,25 +100,25 @@ static bool equal(lua_State *L, int a, int b)
 /* --- what has been seen --- */
 
 struct seen {
-    int scalars, tables; /* stack indexes: value -> position; hash -> table */
+    int named, hashed; /* stack indexes: value -> true; hash -> value */
     struct bq_hash_key key;
     bool keyed;
 };
 
-static bool seen_scalar(lua_State *L, const struct seen *seen)
+static bool seen_named(lua_State *L, struct seen *seen)
 {
     lua_pushvalue(L, -1);
-    lua_rawget(L, seen->scalars);
+    lua_rawget(L, seen->named);
     bool before = lua_toboolean(L, -1);
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     lua_pushboolean(L, 1);
-    lua_rawset(L, seen->scalars);
+    lua_rawset(L, seen->named);
     return before;
 }
 
-/* Different tables of one hash are so unlikely that the later one is just not kept. */
-static bool seen_table(lua_State *L, struct seen *seen)
+/* Different values of one hash are so unlikely that the earlier one is just not kept. */
+static bool seen_hashed(lua_State *L, struct seen *seen)
 {
     if (!seen->keyed && bq_hash_key_init(&seen->key) != BQ_OK)
         luaL_error(L, "no random numbers for a hash");
@@ -125,12 +126,12 @@ static bool seen_table(lua_State *L, struct seen *seen)
     int element = lua_gettop(L);
     double hash = (double)(hash_value(L, &seen->key, 0) >> 11); /* what a double holds */
     lua_pushnumber(L, hash);
-    lua_rawget(L, seen->tables);
-    bool before = lua_istable(L, -1) && equal(L, element, element + 1);
+    lua_rawget(L, seen->hashed);
+    bool before = equal(L, element, element + 1);
     lua_settop(L, element);
     lua_pushnumber(L, hash);
     lua_pushvalue(L, element);
-    lua_rawset(L, seen->tables);
+    lua_rawset(L, seen->hashed);
     return before;
 }
 
@@ -141,14 +142,15 @@ void bq_check_unique(lua_State *L, const struct bq_schema *s, size_t count, stru
         return;
     luaL_checkstack(L, 8, "an array that should be unique");
     int array = lua_gettop(L);
-    struct seen seen = {.scalars = array + 1, .tables = array + 2};
+    struct seen seen = {.named = array + 1, .hashed = array + 2};
     lua_newtable(L);
     lua_newtable(L);
     bool fine = true;
     for (size_t i = 1; fine && i <= count; i++) {
         lua_rawgeti(L, array, (int)i);
-        bool table = lua_istable(L, -1);
-        bool again = !lua_isnil(L, -1) && (table ? seen_table(L, &seen) : seen_scalar(L, &seen));
+        int type = lua_type(L, -1);
+        bool by_hash = type == LUA_TTABLE || type == LUA_TNUMBER;
+        bool again = type != LUA_TNIL && (by_hash ? seen_hashed : seen_named)(L, &seen);
         lua_pop(L, 1);
         fine = !again;
         if (again)

@@ -367,6 +367,40 @@ static void many_different_tables_take_linear_time(void **state)
     assert_int_equal(repeated_at(f, "many"), 50000);
 }
 
+static uint32_t rotate_right(uint32_t x, int n)
+{
+    return x >> n | x << (32 - n);
+}
+
+/* A number for each n that Lua's tables keep in one and the same place: LuaJIT's hash of the two
+ * halves of a double (hashrot in lj_tab.c), undone. NaN for some n. */
+static double colliding(uint32_t n)
+{
+    uint32_t b = rotate_right(rotate_right(n, 32 - 13) ^ n, 5);
+    uint32_t high = rotate_right(b, 14), low = (n + b) ^ high;
+    uint64_t bits = (uint64_t)high << 31 | low;
+    double d;
+    memcpy(&d, &bits, sizeof d);
+    return high & 1 || !isfinite(d) ? NAN : d;
+}
+
+static void numbers_that_collide_in_lua_take_linear_time(void **state)
+{
+    struct fixture *f = *state;
+    int count = 0;
+    clock_t start = clock();
+    lua_newtable(f->L);
+    for (uint32_t n = 1; count < 40000; n++) {
+        if (isnan(colliding(n)))
+            continue;
+        lua_pushnumber(f->L, colliding(n));
+        lua_rawseti(f->L, -2, ++count);
+    }
+    lua_setglobal(f->L, "many");
+    assert_int_equal(repeated_at(f, "many"), -1);
+    assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 1);
+}
+
 static void custom(struct fixture *f, const char *function, double value, size_t found_before)
 {
     lua_pushfstring(f->L, "{ kind = 'number', check = %s }", function);
@@ -485,6 +519,7 @@ int main(void)
         SCHEMA_TEST(lengths_are_told_with_what_came),
         SCHEMA_TEST(elements_that_come_again_are_found),
         SCHEMA_TEST(many_different_tables_take_linear_time),
+        SCHEMA_TEST(numbers_that_collide_in_lua_take_linear_time),
         SCHEMA_TEST(a_check_says_what_a_table_cannot),
         SCHEMA_TEST(a_check_is_not_asked_about_what_is_wrong_already),
         SCHEMA_TEST(what_a_check_raises_comes_through),
