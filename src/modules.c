@@ -7,8 +7,9 @@
 #include "modules.h"
 
 #include "data/lua_shared.h"
+#include "docs_ui.h"
 
-/* The openers' upvalue is the process's stores. */
+/* Every opener's upvalue is the process's stores. */
 static int open_shared(lua_State *L)
 {
     bq_shared_open(L, lua_touserdata(L, lua_upvalueindex(1)));
@@ -19,6 +20,7 @@ static int open_shared(lua_State *L)
  * own (app/lua_core.h). */
 static const luaL_Reg c_modules[] = {
     {"barq.shared.core", open_shared},
+    {"barq.docs.core", bq_docs_ui_open},
     {NULL, NULL},
 };
 

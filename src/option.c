@@ -64,7 +64,7 @@ const struct bq_option bq_options[] = {
     {"redirect_slashes", BQ_OPTION_BOOLEAN, AT(redirect_slashes), "false", .implied = "true",
      .help = "redirect /items/ to /items, or back, where only one is a route"},
     {"docs", BQ_OPTION_BOOLEAN, AT(docs), "true", .implied = "true",
-     .help = "serve the OpenAPI document at /openapi.json"},
+     .help = "serve the OpenAPI document at /openapi.json, and a page for it at /docs"},
 };
 
 const size_t bq_option_count = sizeof bq_options / sizeof bq_options[0];

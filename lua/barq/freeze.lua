@@ -1,12 +1,12 @@
 -- freeze.lua: from declarations to what C compiles. The server calls it once, after load.
 local depends = require "barq.depends"
+local docs_routes = require "barq.docs"
 local errors = require "barq.errors"
 local group = require "barq.group"
 local hooks = require "barq.hooks"
 local input = require "barq.input"
 local middleware = require "barq.middleware"
 local openapi = require "barq.openapi"
-local response = require "barq.response"
 local schema = require "barq.schema"
 local state = require "barq.state"
 local strict = require "barq.strict"
@@ -138,26 +138,34 @@ local function document(routes)
   end
 end
 
-local function has_path(routes, path)
+-- Whether the application has a route at path, or below it.
+local function takes_path(routes, path)
   for _, route in ipairs(routes) do
-    if route.path == path then return true end
+    if route.path == path or route.path:sub(1, #path + 1) == path .. "/" then return true end
   end
   return false
 end
 
-local function add_document_route(routes, text)
-  if has_path(routes, "/openapi.json") then return end
-  routes[#routes + 1] = {
-    method = "GET", path = "/openapi.json", takes_request = false, place = "barq", hidden = true,
-    handler = function()
-      return response.new(200, { ["content-type"] = "application/json" }, text())
-    end,
-  }
+-- A path's own handler is the application's, if it has one: then none of these is served.
+local function add_own(routes, taken, handlers)
+  if taken then return end
+  for path, handler in pairs(handlers) do
+    routes[#routes + 1] = {
+      method = "GET", path = path, handler = handler, takes_request = takes_request(handler),
+      chain = middleware.chain(state.middleware), place = "barq", hidden = true,
+    }
+  end
+end
+
+local function add_docs(routes, text)
+  local has_document, has_page = takes_path(routes, "/openapi.json"), takes_path(routes, "/docs")
+  add_own(routes, has_document, docs_routes.document(text))
+  add_own(routes, has_page, docs_routes.ui(state.info))
 end
 
 --- Ends the declarations.
 ---@param dev boolean
----@param docs boolean whether /openapi.json is served
+---@param docs boolean whether /openapi.json and /docs are served
 ---@return table compiled what app.c and route.c read
 return function(dev, docs)
   local routes = {}
@@ -169,7 +177,7 @@ return function(dev, docs)
   }, routes)
   check_names(routes)
   local text = document(routes)
-  if docs then add_document_route(routes, text) end
+  if docs then add_docs(routes, text) end
   state.frozen = true
   strict.watch(dev)
   return {

@@ -344,7 +344,7 @@ check("every source file has its unit test", function(report)
 end)
 
 check("every package has its purpose", function(report)
-  local purposes, seen = set { "build", "run", "test", "bench" }, {}
+  local purposes, seen = set { "build", "run", "test", "docs", "bench" }, {}
   for number, line in source.lines("packages.txt") do
     local package, purpose = line:match("^([%w.+-]+) (%l+)$")
     if not line:find("^#") and not purposes[purpose] then

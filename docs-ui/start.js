@@ -1,0 +1,11 @@
+// start.js: starts Swagger UI on the docs page. A file of its own, because the page's
+// Content-Security-Policy allows no inline scripts.
+SwaggerUIBundle({
+  // Relative to the page, so that it is found behind a proxy's prefix too.
+  url: "./openapi.json",
+  dom_id: "#docs",
+  deepLinking: true,
+  displayRequestDuration: true,
+  // The default asks a host on the internet whether the document is valid.
+  validatorUrl: null,
+});
