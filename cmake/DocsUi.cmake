@@ -59,10 +59,10 @@ function(barq_docs_ui out)
     endif()
     barq_docs_ui_fetch(dist)
     find_program(NODE NAMES node nodejs REQUIRED)
-    add_custom_command(OUTPUT ${generated}/docs_files.c ${generated}/docs_files.s
+    add_custom_command(OUTPUT ${generated}/docs_files.c ${generated}/docs_files.S
         COMMAND ${NODE} ${BARQ_DOCS_UI_SOURCE}/embed.js ${dist} ${generated}
         DEPENDS ${BARQ_DOCS_UI_SOURCE}/embed.js ${BARQ_DOCS_UI_SOURCE}/start.js
                 ${BARQ_DOCS_UI_SOURCE}/package-lock.json
         VERBATIM)
-    set(${out} ${generated}/docs_files.c ${generated}/docs_files.s PARENT_SCOPE)
+    set(${out} ${generated}/docs_files.c ${generated}/docs_files.S PARENT_SCOPE)
 endfunction()

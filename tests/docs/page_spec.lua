@@ -61,8 +61,9 @@ describe("the docs page in a browser", function()
       if (button) button.click();
       return button !== null]], method, path)
     return browser:wait_for(find_block .. [[
-      const row = find(...arguments).querySelector(".live-responses-table tbody .response-col_status");
-      return row && row.textContent.trim()]], method, path)
+      const answer = find(...arguments).querySelector(".live-responses-table tbody");
+      return answer && answer.querySelector(".response-col_status").textContent.trim()
+    ]], method, path)
   end
 
   local function response_of(method, path)
@@ -85,7 +86,8 @@ describe("the docs page in a browser", function()
     open(1280, 1000)
     assert.equal("Shop", browser:run("return document.title"))
     assert.same({ "/items", "/items/{id}" }, browser:run([[
-      return [...document.querySelectorAll(".opblock [data-path]")].map((e) => e.dataset.path).sort()
+      const shown = [...document.querySelectorAll(".opblock [data-path]")];
+      return shown.map((element) => element.dataset.path).sort()
     ]]))
     assert.equal("201", execute("post", "/items"):match("^%d+"))
     local item = response_of("post", "/items")

@@ -88,8 +88,8 @@ describe("the docs page", function()
 
   it("may send requests to the servers that the application declares", function()
     local s = start [[barq.info{ servers = {
-      "https://api.example.com/v1", { url = "http://[::1]:8080" }, "/v2", "https://{region}.example.com",
-      "https://x.example.com; script-src *",
+      "https://api.example.com/v1", { url = "http://[::1]:8080" }, "/v2",
+      "https://{region}.example.com", "https://x.example.com; script-src *",
     } }]]
     local policy = http.get(s.port, "/docs").headers["content-security-policy"]
     assert.truthy(policy:find(

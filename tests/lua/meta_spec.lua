@@ -90,7 +90,7 @@ end
 
 local CORE, REQUEST = "src/app/lua_core.c", "src/app/request.c"
 local SHARED, FLIGHT = "src/data/lua_shared.c", "src/data/lua_flight.c"
-local META, META_SHARED = "lua/meta/barq.lua", "lua/meta/shared.lua"
+local META, META_SHARED, META_DOCS = "lua/meta/barq.lua", "lua/meta/shared.lua", "lua/meta/docs.lua"
 
 describe("the annotations of what C gives", function()
   it("name the fields of req", function()
@@ -123,9 +123,18 @@ describe("the annotations of what C gives", function()
     end
     assert.same(sorted(given), sorted(annotated))
   end)
+
+  it("name what barq.docs.core has", function()
+    local given = {}
+    local body = assert(read("src/docs_ui.c"):match("\nint bq_docs_ui_open.-\n}"))
+    for name in body:gmatch('lua_setfield%(L, %-?%d+, "([%w_]+)"%)') do given[name] = true end
+    local annotated = annotated_functions(META_DOCS, "core")
+    for name in pairs(annotated_fields(META_DOCS, "barq.docs.core")) do annotated[name] = true end
+    assert.same(sorted(given), sorted(annotated))
+  end)
 end)
 
-local sources = { META, META_SHARED }
+local sources = { META, META_SHARED, META_DOCS }
 for path in io.popen("ls lua/barq/*.lua"):lines() do sources[#sources + 1] = path end
 
 describe("the annotated parameters", function()
