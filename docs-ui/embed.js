@@ -4,8 +4,7 @@
 //
 // DIST is the unpacked package swagger-ui-dist. Writes OUT/docs_files.c, the table that
 // src/docs_ui.h declares, and OUT/docs_files.S, which includes the bytes: an assembler takes them
-// as they are, where a compiler would parse megabytes of numbers. The same files give the same
-// sources.
+// as they are, where a compiler would parse megabytes of numbers.
 "use strict";
 const crypto = require("crypto");
 const fs = require("fs");
