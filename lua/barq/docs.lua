@@ -3,6 +3,7 @@
 -- They are routes like the application's, inside its middleware (which can so protect them), but
 -- without its dependencies and not in the document. Every address in the page is relative: behind
 -- a proxy that strips a prefix it still finds its files.
+local errors = require "barq.errors"
 local response = require "barq.response"
 
 local docs = {}
@@ -78,21 +79,29 @@ local function matches(field, tag)
   return field ~= nil and (field:match("^%s*%*%s*$") or field:find(tag, 1, true)) ~= nil
 end
 
--- Its name changes with its content: whoever has it never asks again.
-local function file_handler(core, index, file)
+-- A file's name changes with its content: whoever has it never asks again.
+local function send_file(req, file, read)
+  local gzip = takes_gzip(req.headers["accept-encoding"])
+  local tag = '"' .. file.hashed .. (gzip and ".gz" or "") .. '"'
+  local headers = {
+    ["etag"] = tag,
+    ["cache-control"] = "public, max-age=31536000, immutable",
+    ["vary"] = "Accept-Encoding",
+    ["x-content-type-options"] = "nosniff",
+  }
+  if matches(req.headers["if-none-match"], tag) then return response.new(304, headers, nil) end
+  headers["content-type"] = file.type
+  headers["content-encoding"] = gzip and "gzip" or nil
+  return response.new(200, headers, read(file.index, gzip))
+end
+
+local function files_handler(files, read)
+  local by_name = {}
+  for index, file in ipairs(files) do
+    by_name[file.hashed] = { index = index, hashed = file.hashed, type = file.type }
+  end
   return function(req)
-    local gzip = takes_gzip(req.headers["accept-encoding"])
-    local tag = '"' .. file.hashed .. (gzip and ".gz" or "") .. '"'
-    local headers = {
-      ["etag"] = tag,
-      ["cache-control"] = "public, max-age=31536000, immutable",
-      ["vary"] = "Accept-Encoding",
-      ["x-content-type-options"] = "nosniff",
-    }
-    if matches(req.headers["if-none-match"], tag) then return response.new(304, headers, nil) end
-    headers["content-type"] = file.type
-    headers["content-encoding"] = gzip and "gzip" or nil
-    return response.new(200, headers, core.read(index, gzip))
+    return send_file(req, by_name[req.params.file] or errors.abort(404), read)
   end
 end
 
@@ -107,32 +116,34 @@ local function page_handler(html, servers)
   return function() return response.new(200, headers, html) end
 end
 
+---@class barq.docs.Route
+---@field path string
+---@field handler fun(req: barq.Request): barq.Response
+
 --- The OpenAPI document's route.
 ---@param text fun(): string the document
----@return table<string, function> handlers path → handler
+---@return barq.docs.Route[]
 function docs.document(text)
-  return {
-    ["/openapi.json"] = function()
-      return response.new(200, { ["content-type"] = "application/json" }, text())
-    end,
-  }
+  local function handler()
+    return response.new(200, { ["content-type"] = "application/json" }, text())
+  end
+  return { { path = "/openapi.json", handler = handler } }
 end
 
---- The page's routes, and its files'.
+--- The page's route, and its files'.
 ---@param info barq.OpenapiInfo
----@return table<string, function> handlers path → handler
+---@return barq.docs.Route[]
 function docs.ui(info)
   local core = require "barq.docs.core" -- here, since only servers bring it along
-  local title = info.title or "barq"
-  local handlers, paths = {}, {}
-  for index, file in ipairs(core.files) do
-    local path = "/docs/assets/" .. file.hashed
-    paths[file.name] = "." .. path
-    handlers[path] = file_handler(core, index, file)
+  local title, paths = info.title or "barq", {}
+  for _, file in ipairs(core.files) do paths[file.name] = "./docs/assets/" .. file.hashed end
+  if not next(paths) then
+    return { { path = "/docs", handler = page_handler(bare_page(title), info.servers) } }
   end
-  local html = next(paths) and ui_page(title, paths) or bare_page(title)
-  handlers["/docs"] = page_handler(html, info.servers)
-  return handlers
+  return {
+    { path = "/docs", handler = page_handler(ui_page(title, paths), info.servers) },
+    { path = "/docs/assets/{file}", handler = files_handler(core.files, core.read) },
+  }
 end
 
 return docs

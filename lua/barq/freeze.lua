@@ -146,21 +146,20 @@ local function takes_path(routes, path)
   return false
 end
 
--- A path's own handler is the application's, if it has one: then none of these is served.
-local function add_own(routes, taken, handlers)
-  if taken then return end
-  for path, handler in pairs(handlers) do
+local function add_own(routes, list)
+  for _, route in ipairs(list) do
     routes[#routes + 1] = {
-      method = "GET", path = path, handler = handler, takes_request = takes_request(handler),
-      chain = middleware.chain(state.middleware), place = "barq", hidden = true,
+      method = "GET", path = route.path, handler = route.handler,
+      takes_request = takes_request(route.handler), chain = middleware.chain(state.middleware),
+      place = "barq", hidden = true,
     }
   end
 end
 
+-- The server's own routes, where the application has none.
 local function add_docs(routes, text)
-  local has_document, has_page = takes_path(routes, "/openapi.json"), takes_path(routes, "/docs")
-  add_own(routes, has_document, docs_routes.document(text))
-  add_own(routes, has_page, docs_routes.ui(state.info))
+  if not takes_path(routes, "/openapi.json") then add_own(routes, docs_routes.document(text)) end
+  if not takes_path(routes, "/docs") then add_own(routes, docs_routes.ui(state.info)) end
 end
 
 --- Ends the declarations.

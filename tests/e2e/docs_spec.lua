@@ -103,6 +103,9 @@ describe("the docs page", function()
     assert.truthy(path:match("%-%x%x%x%x%x%x%x%x%x%x%x%x%.css$"))
     assert.equal("public, max-age=31536000, immutable", answer.headers["cache-control"])
     assert.equal("Accept-Encoding", answer.headers["vary"])
+    for _, name in ipairs { "swagger-ui.css", "..%2Fstart.js", "", "1", "%00" } do
+      assert.is_true(http.get(s.port, "/docs/assets/" .. name).status >= 400)
+    end
     assert.equal(404, http.get(s.port, "/docs/assets/swagger-ui.css").status)
   end)
 

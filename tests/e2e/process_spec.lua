@@ -72,7 +72,7 @@ describe("the command line", function()
     assert.same({
       "GET /items/{id:int} get_item app.lua:2", "ANY /g/x - app.lua:3",
       "POST /last - app.lua:4", -- a tail call, of which only the handler's place is left
-      "GET /openapi.json - barq",
+      "GET /openapi.json - barq", "GET /docs - barq", "GET /docs/assets/{file} - barq",
     }, lines)
   end)
 

@@ -7,10 +7,10 @@ describe("docs without the UI", function()
   before_each(function() docs = modules.fresh() "barq.docs" end)
 
   it("is one page that links to the document and says why", function()
-    local handlers = docs.ui { title = "Shop & Co" }
-    assert.equal("/docs", (next(handlers)))
-    assert.is_nil(next(handlers, "/docs"))
-    local answer = handlers["/docs"]()
+    local routes = docs.ui { title = "Shop & Co" }
+    assert.equal(1, #routes)
+    assert.equal("/docs", routes[1].path)
+    local answer = routes[1].handler()
     assert.equal(200, answer.status)
     assert.equal("text/html; charset=utf-8", answer.headers["content-type"])
     assert.truthy(answer.body:find("<title>Shop &amp; Co</title>", 1, true))
@@ -20,6 +20,6 @@ describe("docs without the UI", function()
   end)
 
   it("has a title even if the application has none", function()
-    assert.truthy(docs.ui({})["/docs"]().body:find("<title>barq</title>", 1, true))
+    assert.truthy(docs.ui({})[1].handler().body:find("<title>barq</title>", 1, true))
   end)
 end)
