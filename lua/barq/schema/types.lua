@@ -76,10 +76,14 @@ local function constructor(name, usage, make)
   node.calls[make] = usage
 end
 
--- Parts a table such as { "a", "b", default = "a" } into a list and options.
-local function part(given, what)
+-- Parts a table such as { "a", "b", default = "a" } into a list and options. What is given beside
+-- it would be lost in silence.
+local function part(given, beside, what)
   if type(given) ~= "table" or node.is(given) or getmetatable(given) == node.Schema then
     place.fail("%s takes a table, as %s{ … }; got %s", what, what, node.show(given))
+  end
+  if beside ~= nil then
+    place.fail("%s takes one table, options are in it, as %s", what, node.calls[types[what:sub(3)]])
   end
   local list, rest = {}, {}
   for key, value in pairs(given) do
@@ -108,8 +112,8 @@ end
 ---One of the values: `t.enum{ "eur", "usd", default = "eur" }`.
 ---@param values table the values, and options by name
 ---@return barq.PlainNode
-local function enum(values)
-  local list, rest = part(values, "t.enum")
+local function enum(values, ...)
+  local list, rest = part(values, (...), "t.enum")
   if #list == 0 then place.fail("t.enum has no values") end
   local seen = {}
   for i, value in ipairs(list) do
@@ -167,8 +171,8 @@ constructor("map", "t.map(t.string)", map)
 ---and the field of that name, a `t.const` or `t.enum` of strings in each, says which one it is.
 ---@param variants table the types, and options by name
 ---@return barq.Node
-local function union(variants)
-  local list, rest = part(variants, "t.union")
+local function union(variants, ...)
+  local list, rest = part(variants, (...), "t.union")
   if #list == 0 then place.fail("t.union has no variants") end
   for i, variant in ipairs(list) do
     list[i] = node.present(variant, ("t.union: variant %d"):format(i))
