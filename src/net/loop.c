@@ -289,6 +289,13 @@ void bq_loop_free(struct bq_loop *l)
     bq_free(l);
 }
 
+uint64_t bq_loop_fresh_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 uint64_t bq_loop_now_ms(const struct bq_loop *l)
 {
     return l->now_ms;

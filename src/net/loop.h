@@ -89,6 +89,10 @@ void bq_loop_stop(struct bq_loop *l);
 /* Monotonic milliseconds, read once a turn. */
 uint64_t bq_loop_now_ms(const struct bq_loop *l);
 
+/* Monotonic milliseconds now, at most a few too early (CLOCK_MONOTONIC_COARSE): for what may come
+ * long after the turn began, since a handler computed meanwhile. */
+uint64_t bq_loop_fresh_ms(void);
+
 /* Wall-clock seconds, read once a turn: for the Date field. */
 time_t bq_loop_time(const struct bq_loop *l);
 

@@ -54,7 +54,12 @@ static uint64_t state_ms_max(const struct bq_conn *c, enum bq_conn_state state)
 static void start_deadline(struct bq_conn *c)
 {
     uint64_t ms = state_ms_max(c, c->state);
-    c->deadline_ms = ms ? bq_serve_now_ms(c->serve) + ms : 0;
+    uint64_t now_ms = bq_serve_now_ms(c->serve);
+    if (c->state == BQ_CONN_IDLE) { /* after a handler that may have computed for long */
+        uint64_t fresh_ms = bq_loop_fresh_ms();
+        now_ms = fresh_ms > now_ms ? fresh_ms : now_ms;
+    }
+    c->deadline_ms = ms ? now_ms + ms : 0;
 }
 
 void bq_conn_set_state(struct bq_conn *c, enum bq_conn_state to)

@@ -22,6 +22,11 @@ local app = [[
   barq.post("/large", { body_max = "64k" }, function(req) return { length = #req.body } end)
   local big = ("0123456789abcdef"):rep(16 * 65536)
   barq.get("/big", function() return big end)
+  barq.get("/compute", function()
+    local stop = barq.now() + 0.7
+    while barq.now() < stop do end
+    return "done"
+  end)
 ]]
 
 local function head(request_line, ...)
@@ -288,6 +293,17 @@ describe("a deadline", function()
       clock.sleep(0.4)
     end
     connection:expect_closed(PATIENCE)
+  end)
+
+  it("of a kept connection begins when the handler has computed, however long", function()
+    local s = server.start { app = app, args = { "--keep-alive-timeout=500ms" } }
+    local connection = raw.connect(s.port)
+    connection:send(head "GET /compute")
+    assert.equal("done", http.read(connection).body)
+    clock.sleep(0.1)
+    connection:send(hi)
+    assert.equal("hi", http.read(connection).body)
+    s:stop()
   end)
 
   it("does not hold for the handler, nor for those who wait behind it", function()
