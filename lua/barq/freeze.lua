@@ -171,8 +171,8 @@ return function(dev, docs)
   local all = group.root.spec
   schema.resolve()
   collect(group.root, {
-    prefix = "", middleware = state.middleware, depends = all.depends, body_max = all.body_max,
-    tags = all.tags or {}, hidden = all.hidden,
+    prefix = "", middleware = append(state.middleware, all.middleware), depends = all.depends,
+    body_max = all.body_max, tags = all.tags or {}, hidden = all.hidden,
   }, routes)
   check_names(routes)
   local text = document(routes)

@@ -9,7 +9,9 @@ local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
 
----@class barq.RouteSpec
+---@class barq.RouteSpec: barq.InputSpec
+---@field returns? barq.Node|barq.Schema what leaves of a successful answer
+---@field depends? barq.Depends what the handler finds in deps, by name
 ---@field name? string the operationId, and what barq.url_for knows the route by
 ---@field status? integer of the answer when the handler gives none: 200 … 299
 ---@field middleware? function|function[] runs around the handler, inside the group's
@@ -18,8 +20,17 @@ local state = require "barq.state"
 ---@field summary? string
 ---@field description? string
 ---@field deprecated? boolean
+---@field hidden? boolean not in the OpenAPI document
 
----@alias barq.Handler fun(req: barq.Request): any, integer?
+---@class barq.GroupSpec
+---@field depends? barq.Depends of every route, opened before the route's own
+---@field middleware? function|function[]
+---@field body_max? integer|string
+---@field tags? string[]
+---@field hidden? boolean
+---@field description? string
+
+---@alias barq.Handler fun(req: barq.Request, deps: table<string, any>): any, integer?
 
 --- Declares a route: (path, handler) or (path, spec, handler). Raises: on a mistake in them.
 ---@alias barq.Verb fun(path: string, handler: barq.Handler)|fun(path: string, spec: barq.RouteSpec, handler: barq.Handler)
@@ -189,7 +200,7 @@ group.root = bind_verbs(setmetatable({ prefix = "", spec = {}, entries = {} }, G
 --- Routes that share a prefix and a spec. The group is served where it was made unless
 --- barq.mount puts it elsewhere.
 ---@param prefix string "/users", or "" for none
----@param spec? { middleware: function|function[], body_max: integer|string, tags: string[], description: string }
+---@param spec? barq.GroupSpec
 ---@return barq.Group group with get, post, put, patch, delete, head, options, any, group and mount
 function group.group(prefix, spec)
   local what = ('barq.group("%s")'):format(tostring(prefix))
@@ -202,7 +213,7 @@ end
 
 --- A group inside this one.
 ---@param prefix string as for barq.group
----@param spec? { middleware: function|function[], body_max: integer|string, tags: string[], description: string }
+---@param spec? barq.GroupSpec
 ---@return barq.Group group
 function Group:group(prefix, spec)
   local made = group.group(prefix, spec)
@@ -241,9 +252,10 @@ function group.mount(prefix, mounted)
   group.root:mount(prefix, mounted)
 end
 
---- What holds for every route of the application, in whatever order things are written.
----@param spec { depends: barq.Depends, body_max: integer|string, tags: string[], hidden: boolean }
---- Raises: on an unknown option; middleware of the whole application is barq.use's.
+--- What holds for every route of the application, in whatever order things are written. Its
+--- middleware is inside that of barq.use, which is also around answers without a route.
+---@param spec barq.GroupSpec
+--- Raises: on an unknown option, and one of another type.
 function group.all(spec)
   local what = "barq.all_routes"
   state.check_open(what)

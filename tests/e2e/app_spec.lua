@@ -323,6 +323,23 @@ describe("middleware", function()
     assert.equal("outer(app(", http.get(s.port, "/plain").body)
   end)
 
+  it("of all routes is around the application's routes only, inside the app's", function()
+    local s = server.start { app = [[
+      local barq = require "barq"
+      local function mark(name)
+        return function(req, next)
+          local response = next(req)
+          return response:header("X-Trail", (response.headers["x-trail"] or "") .. name)
+        end
+      end
+      barq.get("/", function() return "x" end)
+      barq.all_routes { middleware = mark "all" }
+      barq.use(mark "app")
+    ]] }
+    assert.equal("allapp", http.get(s.port, "/").headers["x-trail"])
+    assert.equal("app", http.get(s.port, "/nowhere").headers["x-trail"])
+  end)
+
   it("sees errors, missing routes and wrong methods as responses", function()
     local s = server.start { app = [[
       local barq = require "barq"
