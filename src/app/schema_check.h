@@ -57,6 +57,12 @@ void bq_check_null(lua_State *L, const struct bq_schema *s, struct bq_invalid *v
 /* The length of an ARRAY or MAP. Pushes nothing. */
 void bq_check_length(const struct bq_schema *s, size_t count, struct bq_invalid *v);
 
+/* The table of an ARRAY is at the top, its elements have been read, when v->count was count_before:
+ * unless there is something wrong with one of them, their number is checked, and that they are
+ * unique. Pushes nothing. */
+void bq_check_elements(lua_State *L, const struct bq_schema *s, size_t count, size_t count_before,
+                       struct bq_invalid *v);
+
 /* For an ARRAY with unique: whether the elements of the table at the top, 1 to count, differ;
  * tables are compared by what is in them. Expected time is linear. Pushes nothing. */
 void bq_check_unique(lua_State *L, const struct bq_schema *s, size_t count, struct bq_invalid *v);

@@ -120,11 +120,8 @@ static void read_array(struct bq_reading *w, const struct bq_schema *s)
 {
     size_t before = w->v->count;
     size_t count = read_elements(w, s->list.of);
-    if (w->v->count != before || w->r.rc != BQ_OK)
-        return;
-    bq_check_length(s, count, w->v);
-    if (s->list.unique && w->v->count == before)
-        bq_check_unique(w->L, s, count, w->v);
+    if (w->r.rc == BQ_OK && (s->list.has || s->list.unique))
+        bq_check_elements(w->L, s, count, before, w->v);
 }
 
 /* --- maps, and objects without a schema --- */

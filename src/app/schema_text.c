@@ -268,6 +268,7 @@ static void read_choice(lua_State *L, const struct bq_schema *s, bq_str text, st
 static void read_elements(lua_State *L, const struct bq_schema *s, const bq_str *values,
                           size_t count, struct bq_invalid *v)
 {
+    size_t before = v->count;
     luaL_checkstack(L, 4, "values of a repeated name");
     lua_createtable(L, count < INT_MAX ? (int)count : 0, 0);
     for (size_t i = 0; i < count; i++) {
@@ -276,8 +277,7 @@ static void read_elements(lua_State *L, const struct bq_schema *s, const bq_str 
         bq_invalid_pop(v);
         lua_rawseti(L, -2, (int)i + 1);
     }
-    bq_check_length(s, count, v);
-    bq_check_unique(L, s, count, v);
+    bq_check_elements(L, s, count, before, v);
 }
 
 /* The first variant that fits; what is wrong with all of them if none does. */

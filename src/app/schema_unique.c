@@ -159,3 +159,13 @@ void bq_check_unique(lua_State *L, const struct bq_schema *s, size_t count, stru
     }
     lua_settop(L, array);
 }
+
+void bq_check_elements(lua_State *L, const struct bq_schema *s, size_t count, size_t count_before,
+                       struct bq_invalid *v)
+{
+    if (v->count != count_before)
+        return;
+    bq_check_length(s, count, v);
+    if (v->count == count_before)
+        bq_check_unique(L, s, count, v);
+}

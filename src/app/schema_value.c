@@ -89,7 +89,7 @@ static bool is_list(lua_State *L, int index, size_t n)
 static void read_array(struct reading *r, const struct bq_schema *s, int index)
 {
     lua_State *L = r->L;
-    size_t count = lua_objlen(L, index);
+    size_t count = lua_objlen(L, index), before = r->v->count;
     if (!is_list(L, index, count)) {
         refuse_type(r, s);
         return;
@@ -103,8 +103,7 @@ static void read_array(struct reading *r, const struct bq_schema *s, int index)
         lua_rawseti(L, -3, (int)i);
         lua_pop(L, 1);
     }
-    bq_check_length(s, count, r->v);
-    bq_check_unique(L, s, count, r->v);
+    bq_check_elements(L, s, count, before, r->v);
 }
 
 /* --- objects and maps --- */
@@ -189,7 +188,7 @@ static void read_object(struct reading *r, const struct bq_schema *s, int index)
 static void read_map(struct reading *r, const struct bq_schema *s, int index)
 {
     lua_State *L = r->L;
-    size_t count = 0;
+    size_t count = 0, before = r->v->count;
     if (!has_string_keys(L, index)) {
         refuse_type(r, s);
         return;
@@ -198,7 +197,8 @@ static void read_map(struct reading *r, const struct bq_schema *s, int index)
     lua_pushnil(L);
     for (; lua_next(L, index); count++)
         read_entry(r, s->list.of);
-    bq_check_length(s, count, r->v);
+    if (r->v->count == before)
+        bq_check_length(s, count, r->v);
 }
 
 /* --- anything --- */
@@ -232,7 +232,7 @@ static void read_any_table(struct reading *r, int index)
 static void read_tagged(struct reading *r, const struct bq_schema *s, int index)
 {
     lua_State *L = r->L;
-    if (!lua_istable(L, index)) {
+    if (!lua_istable(L, index) || lua_objlen(L, index)) {
         refuse_type(r, s);
         return;
     }
