@@ -8,3 +8,4 @@ cache = false
 files["lua/meta/"] = { unused = false } -- signatures only
 files["tests/**/*_spec.lua"] = { std = "+busted" }
 files["bench/wrk.lua"] = { globals = { "wrk", "init", "done" } }
+files["apps/**/*_spec.lua"] = { std = "+busted" }

@@ -16,10 +16,8 @@ static const struct {
     const char *name;
     enum bq_command command;
 } commands[] = {
-    {"serve", BQ_COMMAND_SERVE},
-    {"routes", BQ_COMMAND_ROUTES},
-    {"check", BQ_COMMAND_CHECK},
-    {"openapi", BQ_COMMAND_OPENAPI},
+    {"serve", BQ_COMMAND_SERVE},     {"routes", BQ_COMMAND_ROUTES}, {"check", BQ_COMMAND_CHECK},
+    {"openapi", BQ_COMMAND_OPENAPI}, {"test", BQ_COMMAND_TEST},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -88,9 +86,10 @@ static int refuse_command(const char *word, struct bq_config_error *error)
         snprintf(error->text, sizeof error->text, "unknown command \"%.80s\": did you mean \"%s\"?",
                  word, nearest.best);
     else
-        snprintf(error->text, sizeof error->text,
-                 "unknown command \"%.80s\": the commands are serve, routes, check and openapi",
-                 word);
+        snprintf(
+            error->text, sizeof error->text,
+            "unknown command \"%.80s\": the commands are serve, routes, check, openapi and test",
+            word);
     return BQ_INVALID;
 }
 
@@ -109,11 +108,11 @@ int bq_command_line_parse(struct bq_command_line *line, struct bq_config *c, int
     bool commanded = words.count > 0 && find_command(words.items[0], &line->command);
     if (words.count == 2 && !commanded)
         return refuse_command(words.items[0], error);
-    if (words.count == commanded) {
+    if (words.count == commanded && line->command != BQ_COMMAND_TEST) {
         snprintf(error->text, sizeof error->text, "the application's file is missing");
         return BQ_INVALID;
     }
-    line->app_path = words.items[commanded];
+    line->app_path = words.count > commanded ? words.items[commanded] : NULL;
     return BQ_OK;
 }
 
@@ -121,6 +120,7 @@ void bq_command_line_print_usage(FILE *out)
 {
     fputs("usage: barq-server [serve] app.lua [options]\n"
           "       barq-server routes|check|openapi app.lua [options]\n"
+          "       barq-server test [specs]\n"
           "       barq-server --help | --version\n",
           out);
 }
@@ -133,6 +133,7 @@ void bq_command_line_print_help(FILE *out)
           "  routes  prints method, path, name and place of every route\n"
           "  openapi prints the OpenAPI 3.1 document of the application\n"
           "  check   loads the application and compiles its declarations, prints \"ok\"\n"
+          "  test    runs specs with busted: a file, a folder, or what is in tests or spec\n"
           "\n"
           "options, with their defaults:\n",
           out);

@@ -3,6 +3,7 @@
  *
  *   barq-server [serve] app.lua [options]
  *   barq-server routes|check|openapi app.lua [options]
+ *   barq-server test [specs]
  *   barq-server --help | --version
  */
 #ifndef BQ_COMMAND_LINE_H
@@ -17,13 +18,15 @@ enum bq_command {
     BQ_COMMAND_ROUTES,
     BQ_COMMAND_CHECK,
     BQ_COMMAND_OPENAPI,
+    BQ_COMMAND_TEST,
     BQ_COMMAND_HELP,
     BQ_COMMAND_VERSION,
 };
 
 struct bq_command_line {
     enum bq_command command;
-    const char *app_path; /* points into argv; NULL for help and version */
+    const char *app_path; /* points into argv; NULL for help and version. For test: the specs' file
+                             or folder, or NULL */
 };
 
 /* Options go into c. Fails: BQ_INVALID, BQ_MEMORY, and a sentence in error. */

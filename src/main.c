@@ -5,6 +5,7 @@
 #include "command_line.h"
 #include "server.h"
 #include "signals.h"
+#include "test_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,6 +69,14 @@ static int run_application(const struct bq_command_line *line, struct bq_config 
     return code;
 }
 
+static int run_tests(const struct bq_command_line *line, const struct bq_config *config)
+{
+    /* Among the lines of the specs, only what is wrong is of interest. */
+    bool asked = bq_config_origin(config, "log_level") != BQ_ORIGIN_DEFAULT;
+    bq_log_set_level(asked ? (enum bq_log_level)config->log_level : BQ_LOG_WARN);
+    return bq_test_run(line->app_path) ? EXIT_OK : EXIT_FAILED;
+}
+
 static int run_command(const struct bq_command_line *line, struct bq_config *config)
 {
     struct bq_config_error error;
@@ -83,6 +92,8 @@ static int run_command(const struct bq_command_line *line, struct bq_config *con
             bq_server_complain("%s", error.text);
             return EXIT_FAILED;
         }
+        if (line->command == BQ_COMMAND_TEST)
+            return run_tests(line, config);
         bq_log_set_level((enum bq_log_level)config->log_level);
         return run_application(line, config);
     }

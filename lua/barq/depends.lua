@@ -229,7 +229,17 @@ end
 
 local resolve_all
 
+-- Under which names tests can speak of a provider.
+local function note_name(name, provider)
+  if type(name) ~= "string" then return end
+  local set = state.providers[name] or {}
+  set[provider] = true
+  state.providers[name] = set
+end
+
 local function resolve(plan, name, provider)
+  note_name(name, provider)
+  provider = state.replaced[provider] or provider
   check_cycle(plan, name, provider)
   check_scope(plan, name, provider)
   local slot = provider.cache and plan.slots[provider]
@@ -270,5 +280,12 @@ end
 ---@param value any
 ---@return boolean
 function depends.is(value) return getmetatable(value) == Provider end
+
+--- The provider that a value is or stands for: a function is one.
+---@param value barq.Provider|barq.Open
+---@param what string at the beginning of messages
+---@return barq.Provider
+--- Raises: when it is neither.
+function depends.provider(value, what) return provider_of(value, what) end
 
 return depends

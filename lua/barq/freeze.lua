@@ -169,6 +169,7 @@ end
 return function(dev, docs)
   local routes = {}
   local all = group.root.spec
+  state.named = {} -- tests freeze again, with other providers
   schema.resolve()
   collect(group.root, {
     prefix = "", middleware = append(state.middleware, all.middleware), depends = all.depends,

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/rc.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -61,6 +62,7 @@ struct logged_call {
     lua_CFunction fn;
     void *arg;
     const char *what;
+    const struct bq_app *app;
     bool logged;
 };
 
@@ -74,13 +76,15 @@ static void run_logged(lua_State *L, void *arg)
         return;
     bq_describe(L, -1);
     bq_error("%s: %s", call->what, lua_tostring(L, -1));
+    if (call->app->report)
+        call->app->report(call->app->report_arg, lua_tostring(L, -1));
     call->logged = true;
 }
 
 /* Calls fn with arg on the main coroutine. Fails: BQ_INVALID, logged with what was being done. */
 static int call_logged(struct bq_app *app, lua_CFunction fn, void *arg, const char *what)
 {
-    struct logged_call call = {fn, arg, what, false};
+    struct logged_call call = {fn, arg, what, app, false};
     if (bq_vm_protect(app->vm, run_logged, &call) != BQ_OK && !call.logged) {
         bq_error("%s: not enough memory: see lua_memory_max", what);
         return BQ_INVALID;
@@ -95,13 +99,15 @@ static void seed_ids(struct bq_app *app)
     app->id_state[1] |= 1;
 }
 
-struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
-                          uint64_t lua_bytes_max)
+struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env)
 {
     struct bq_app *app = bq_alloc_zero(sizeof *app);
-    if (!app)
+    if (!app) {
+        bq_vm_free(vm);
         return NULL;
-    app->loop = loop;
+    }
+    app->loop = vm->loop;
+    app->vm = vm;
     app->env = *env;
     app->refs.fallback = LUA_NOREF;
     bq_handles_init(&app->handles);
@@ -109,20 +115,30 @@ struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
     bq_invalid_init(&app->invalid);
 
     seed_ids(app);
-    app->vm = bq_vm_new(loop, lua_bytes_max);
-    if (!app->vm || call_logged(app, open_modules, app, "barq's own modules") != BQ_OK) {
+    if (call_logged(app, open_modules, app, "barq's own modules") != BQ_OK) {
         bq_app_free(app);
         return NULL;
     }
     return app;
 }
 
+struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
+                          uint64_t lua_bytes_max)
+{
+    struct bq_vm *vm = bq_vm_new(loop, lua_bytes_max);
+    return vm ? bq_app_new_in(vm, env) : NULL;
+}
+
+void bq_app_set_report(struct bq_app *app, void (*report)(void *arg, const char *text), void *arg)
+{
+    app->report = report;
+    app->report_arg = arg;
+}
+
 void bq_app_free(struct bq_app *app)
 {
-    if (app->vm) {
-        bq_after_drop(app);
-        bq_vm_free(app->vm);
-    }
+    bq_after_drop(app);
+    bq_vm_free(app->vm);
     bq_routes_free(app);
     bq_handles_release(&app->handles);
     bq_buf_release(&app->body);
@@ -262,6 +278,8 @@ static int freeze(lua_State *L)
 int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options)
 {
     struct freezing f = {app, BQ_OK};
+    assert(app->pending == 0);
+    bq_routes_free(app);
     app->options = *options;
     app->vm->bytes_max = options->lua_bytes_max;
     int rc = call_logged(app, freeze, &f, "the application");

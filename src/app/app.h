@@ -17,6 +17,7 @@
 
 struct bq_app;
 struct bq_loop;
+struct bq_vm;
 
 /* What the porch decides for it. */
 struct bq_app_env {
@@ -40,6 +41,14 @@ struct bq_app_options {
 struct bq_app *bq_app_new(struct bq_loop *loop, const struct bq_app_env *env,
                           uint64_t lua_bytes_max);
 
+/* The same in a VM that there is. Takes vm, also when it fails. A guest (vm/guest.h) is in while
+ * any function here is called, but for bq_app_free: it is out then. */
+struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env);
+
+/* report(arg, text) is told what the log says of an error: of a request, or of what
+ * does not load. For tests. */
+void bq_app_set_report(struct bq_app *app, void (*report)(void *arg, const char *text), void *arg);
+
 /* Waiting tasks are dropped, the Lua state is closed. */
 void bq_app_free(struct bq_app *app);
 
@@ -55,7 +64,8 @@ int bq_app_each_config(struct bq_app *app,
                        void *arg);
 
 /* Compiles the declarations: routes, middleware, error handlers. No more can be
- * declared. Fails: BQ_INVALID, logged with both places of a conflict. */
+ * declared. Again: compiles them anew, for other providers take the place of some; not while
+ * something is pending. Fails: BQ_INVALID, logged with both places of a conflict. */
 int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options);
 
 /* Runs the functions of barq.on(event, fn), in order, as a task ("close": those that close the

@@ -11,7 +11,10 @@
 
 void bq_failure_log(const struct bq_call *call, const char *text)
 {
+    const struct bq_app *app = call->app;
     const struct bq_request *r = &call->ex->request;
+    if (app->report)
+        app->report(app->report_arg, text);
     if (call->route)
         bq_error("%.*s %s (%s): %s", BQ_STR_ARG(r->method_name), call->route->path,
                  call->route->place, text);

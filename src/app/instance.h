@@ -38,6 +38,8 @@ struct bq_app {
     struct bq_loop *loop;
     struct bq_app_env env;
     struct bq_app_options options;
+    void (*report)(void *arg, const char *text); /* NULL: nobody asked */
+    void *report_arg;
     struct bq_handles handles; /* of calls, for req objects */
     struct bq_router *router;
     struct bq_route *routes;

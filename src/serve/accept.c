@@ -58,6 +58,14 @@ static bool full(const struct bq_serve *s)
     return s->counts.open >= s->config.limits.connections_max;
 }
 
+int bq_serve_adopt(struct bq_serve *s, int fd, const struct bq_peer *peer)
+{
+    int rc = bq_conn_open(s, fd, peer);
+    if (rc == BQ_OK)
+        s->counts.accepted++;
+    return rc;
+}
+
 static int accept_one(struct bq_listener *l)
 {
     struct bq_serve *s = l->serve;
@@ -66,11 +74,7 @@ static int accept_one(struct bq_listener *l)
     int rc = bq_accept(l->watch.fd, &fd, &peer);
     if (rc != BQ_OK)
         return rc;
-    rc = bq_conn_open(s, fd, &peer);
-    if (rc != BQ_OK)
-        return BQ_LIMIT;
-    s->counts.accepted++;
-    return BQ_OK;
+    return bq_serve_adopt(s, fd, &peer) == BQ_OK ? BQ_OK : BQ_LIMIT;
 }
 
 static void on_readable(struct bq_watch *w, uint32_t events)

@@ -67,6 +67,10 @@ void bq_serve_free(struct bq_serve *s);
  * the caller's. */
 int bq_serve_listen(struct bq_serve *s, int fd, bool shared);
 
+/* A connection that came otherwise, which has a peer already. Takes the descriptor, also when it
+ * fails. Fails: BQ_MEMORY, BQ_SYSTEM. */
+int bq_serve_adopt(struct bq_serve *s, int fd, const struct bq_peer *peer);
+
 /* Takes in what waits in the accept queues, stops listening, closes idle
  * connections; the others end with their answers. drained(arg) runs once, on the
  * loop, when none is left (perhaps before this returns). */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "vm/guest.h"
 #include "vm/task.h"
 
 #include <stdlib.h>
@@ -59,9 +60,7 @@ static void open_state(lua_State *L, void *arg)
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_setlocale);
     lua_setfield(L, -2, "setlocale");
-    lua_pushlightuserdata(L, (void *)&registry_key);
-    lua_pushlightuserdata(L, vm);
-    lua_rawset(L, LUA_REGISTRYINDEX);
+    bq_vm_register(L, vm);
     bq_tasks_open(L, vm);
 }
 
@@ -94,10 +93,21 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
 void bq_vm_free(struct bq_vm *vm)
 {
     bq_tasks_drop(vm);
-    /* LuaJIT gives its memory back as a whole only if the allocator is its own again. */
-    lua_setallocf(vm->L, vm->alloc, vm->alloc_arg);
-    lua_close(vm->L);
+    if (vm->host) {
+        bq_guest_release(vm);
+    } else {
+        /* LuaJIT gives its memory back as a whole only if the allocator is its own again. */
+        lua_setallocf(vm->L, vm->alloc, vm->alloc_arg);
+        lua_close(vm->L);
+    }
     bq_free(vm);
+}
+
+void bq_vm_register(lua_State *L, struct bq_vm *vm)
+{
+    lua_pushlightuserdata(L, (void *)&registry_key);
+    lua_pushlightuserdata(L, vm);
+    lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
 struct bq_vm *bq_vm_of(lua_State *L)

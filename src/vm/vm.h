@@ -32,6 +32,10 @@ struct bq_vm {
     size_t bytes, bytes_max;
     size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
     bool exhausted;    /* an allocation was refused since then */
+
+    struct bq_vm *host; /* whose state it shares (guest.h); NULL: it has its own */
+    int guest_ref;      /* the registry's: what a guest keeps there */
+    bool guest_in;
 };
 
 /* A state with the standard libraries. bytes_max bounds what Lua may hold: beyond
@@ -49,6 +53,9 @@ void bq_vm_relieve(struct bq_vm *vm);
 
 /* The vm that a state or coroutine belongs to. Raises: never. */
 struct bq_vm *bq_vm_of(lua_State *L);
+
+/* Makes vm what bq_vm_of finds. Raises: on memory exhaustion. */
+void bq_vm_register(lua_State *L, struct bq_vm *vm);
 
 /* Runs fn(L, arg) protected, on the main coroutine, whose stack is afterwards as
  * before. Fails: BQ_MEMORY when fn raised for want of memory, BQ_INVALID when it

@@ -91,6 +91,7 @@ end
 local CORE, REQUEST = "src/app/lua_core.c", "src/app/request.c"
 local SHARED, FLIGHT = "src/data/lua_shared.c", "src/data/lua_flight.c"
 local META, META_SHARED, META_DOCS = "lua/meta/barq.lua", "lua/meta/shared.lua", "lua/meta/docs.lua"
+local TESTING, META_TESTING = "src/lua_testing.c", "lua/meta/testing.lua"
 
 describe("the annotations of what C gives", function()
   it("name the fields of req", function()
@@ -132,9 +133,17 @@ describe("the annotations of what C gives", function()
     for name in pairs(annotated_fields(META_DOCS, "barq.docs.core")) do annotated[name] = true end
     assert.same(sorted(given), sorted(annotated))
   end)
+
+  it("name what barq.testing.core has", function()
+    assert.same(sorted(names_in_c(TESTING, "functions%[%]")),
+      sorted(annotated_functions(META_TESTING, "core")))
+    local methods = names_in_c(TESTING, "methods%[%]")
+    methods.__gc = nil -- Lua's own affair
+    assert.same(sorted(methods), sorted(annotated_functions(META_TESTING, "App")))
+  end)
 end)
 
-local sources = { META, META_SHARED, META_DOCS }
+local sources = { META, META_SHARED, META_DOCS, META_TESTING }
 for path in io.popen("ls lua/barq/*.lua"):lines() do sources[#sources + 1] = path end
 
 describe("the annotated parameters", function()

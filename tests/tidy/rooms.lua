@@ -44,7 +44,9 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 
 -- Sources without a test file of their own name, and the tests that cover them.
 rooms.covered_by = {
+  ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/main.c"] = "tests/e2e",
+  ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
   ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/format_net.c"] = "tests/unit/app/format_test.c",

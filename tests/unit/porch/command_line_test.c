@@ -74,6 +74,17 @@ static void commands_stand_before_the_file(void **state)
     assert_true(p->config.dev);
 }
 
+static void specs_need_not_be_named(void **state)
+{
+    struct parsed *p = *state;
+    PARSE(p, "test");
+    means(p, BQ_COMMAND_TEST, NULL);
+    PARSE(p, "test", "apps/items");
+    means(p, BQ_COMMAND_TEST, "apps/items");
+    PARSE(p, "test", "one", "two");
+    refused(p, "too many arguments: \"two\"");
+}
+
 static void options_stand_anywhere(void **state)
 {
     struct parsed *p = *state;
@@ -119,7 +130,8 @@ static void an_unknown_command_is_refused(void **state)
     PARSE(p, "route", "app.lua");
     refused(p, "unknown command \"route\": did you mean \"routes\"?");
     PARSE(p, "bundle", "app.lua");
-    refused(p, "unknown command \"bundle\": the commands are serve, routes, check and openapi");
+    refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi and "
+               "test");
     PARSE(p, "serve", "app.lua", "other.lua");
     refused(p, "too many arguments: \"other.lua\"");
 }
@@ -151,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_file_alone_is_served),        TEST(commands_stand_before_the_file),
+        TEST(specs_need_not_be_named),       TEST(two_dashes_end_the_options),
         TEST(options_stand_anywhere),        TEST(two_dashes_end_the_options),
         TEST(help_and_version_need_no_file), TEST(a_missing_file_is_named_so),
         TEST(an_unknown_command_is_refused), TEST(a_bad_option_is_refused),

@@ -51,6 +51,27 @@ static void accepted_connection_is_served(void **state)
     rig_close(&r);
 }
 
+static void adopted_connection_is_served_beside_them(void **state)
+{
+    const struct bq_peer peer = {.family = AF_UNIX};
+    struct rig r;
+    int fds[2];
+    (void)state;
+    rig_open(&r);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    assert_int_equal(bq_serve_adopt(r.serve, fds[1], &peer), BQ_OK);
+    assert_int_equal(bq_serve_counts(r.serve).accepted, 1);
+    assert_int_equal(bq_serve_counts(r.serve).open, 1);
+    const char request[] = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    assert_int_equal(send(fds[0], request, sizeof request - 1, 0), sizeof request - 1);
+    char answer[16] = "";
+    for (int i = 0; i < 100 && recv(fds[0], answer, 12, 0) != 12; i++)
+        bq_loop_run_once(r.loop, 10);
+    assert_memory_equal(answer, "HTTP/1.1 200", 12);
+    close(fds[0]);
+    rig_close(&r);
+}
+
 static void shared_unix_socket_is_served(void **state)
 {
     (void)state;
@@ -254,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted_connection_is_served),
+        cmocka_unit_test(adopted_connection_is_served_beside_them),
         cmocka_unit_test(shared_unix_socket_is_served),
         cmocka_unit_test(full_worker_pauses_until_a_connection_ends),
 #ifdef BQ_FAULTS
