@@ -140,6 +140,23 @@ describe("docs/running.md", function()
   end)
 end)
 
+describe("docs/schemas.md", function()
+  after_each(server.cleanup)
+
+  it("names every type", function()
+    local page = read("docs/schemas.md")
+    local names = server.start { command = "check", expect_failure = true, app = [[
+      for name in pairs(require("barq.schema.node").known) do print("t." .. name) end
+    ]] }:output()
+    local count = 0
+    for name in names:gmatch("t%.[%w_]+") do
+      count = count + 1
+      assert(page:find("`" .. name .. "[`({]"), "no " .. name)
+    end
+    assert.is_true(count > 20)
+  end)
+end)
+
 -- What holds the pages to the truth must not let everything pass.
 describe("an example", function()
   after_each(server.cleanup)
