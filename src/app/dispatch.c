@@ -9,6 +9,7 @@
 #include "base/rc.h"
 
 static void run(struct bq_call *call);
+static void close_abandoned(struct bq_call *call);
 
 static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_exchange *ex)
 {
@@ -57,6 +58,7 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
     bq_list_remove(&call->waiting);
     if (call->task && call->task->waiting)
         bq_task_drop(call->task);
+    close_abandoned(call);
     if (call->outer)
         bq_task_drop(call->outer);
     luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->values);
@@ -499,36 +501,60 @@ static void conclude(struct bq_call *call)
         bq_reply_send(call, call->saved);
 }
 
-/* close(value, error) needs no memory to be called: it must happen whatever happened. */
-static void step_close(struct bq_call *call)
+/* Calls close(value, error) of the provider that was opened last, which needs no memory: it must
+ * happen whatever happened. False: it cannot. */
+static bool start_close(struct bq_call *call, const struct bq_provider *provider, bq_task_fn done)
 {
-    struct bq_provider *provider = next_to_close(call);
-    struct bq_task *task;
-    if (!provider) {
-        conclude(call);
-        return;
-    }
-    task = bq_task_take(call->app->vm);
+    int slot = (int)call->opened--;
+    struct bq_task *task = bq_task_take(call->app->vm);
     if (!task) /* once more: taking collects the garbage of what has failed for want of memory */
         task = bq_task_take(call->app->vm);
     if (!task) {
         bq_failure_log(call, "a dependency was not closed: out of memory");
         bq_failure_tell_close(call);
         call->close_failed = true;
-        call->opened--;
-        run(call);
-        return;
+        return false;
     }
     call->task = task;
     lua_rawgeti(task->L, LUA_REGISTRYINDEX, provider->close);
-    bq_value_push(task->L, call, (int)call->opened);
+    bq_value_push(task->L, call, slot);
     bq_value_push(task->L, call, BQ_VALUE_ERROR);
     if (lua_isboolean(task->L, -1)) {
         lua_pop(task->L, 1);
         lua_pushnil(task->L);
     }
-    call->opened--;
-    bq_task_start(task, 2, task_done, call);
+    bq_task_start(task, 2, done, call);
+    return true;
+}
+
+static void step_close(struct bq_call *call)
+{
+    struct bq_provider *provider = next_to_close(call);
+    if (!provider)
+        conclude(call);
+    else if (!start_close(call, provider, task_done))
+        run(call);
+}
+
+static void abandoned_closed(struct bq_task *task, enum bq_task_end end)
+{
+    struct bq_call *call = task->arg;
+    if (end == BQ_TASK_ERROR)
+        bq_failure_log_raised(call, "a dependency's close failed: ");
+    call->task = NULL;
+}
+
+/* The server ends, and does not wait any longer: for a close neither. */
+static void close_abandoned(struct bq_call *call)
+{
+    struct bq_provider *provider;
+    bq_failure_tell_close(call);
+    while ((provider = next_to_close(call))) {
+        if (!start_close(call, provider, abandoned_closed) || !call->task)
+            continue;
+        bq_failure_log(call, "a dependency's close was cut off: it waits, and the server ends");
+        bq_task_drop(call->task);
+    }
 }
 
 static void begin_close(struct bq_call *call)

@@ -276,20 +276,51 @@ static void with_has_them_outside_of_requests(void **state)
     expect(f, "/x", 200, "db", "+db +tx -tx txdb +tx -tx! false +tx -tx!");
 }
 
-static void a_waiting_request_whose_exchange_is_abandoned_is_forgotten(void **state)
+static void what_an_abandoned_request_has_opened_is_closed(void **state)
+{
+    static const char *const targets[] = {"/x", "/in", "/opening", "/closing"};
+    static const char *const traces[] = {"+a -a!", "+a -a!", "+a opening -a!", "+a closing -a!"};
+    struct fixture *f = *state;
+    struct answer a;
+    struct bq_handler handler = bq_app_handler(f->app);
+    serve(f, "local a = provider 'a'\n"
+             "local function sleep(text) return function() note(text) barq.sleep(100) end end\n"
+             "local b = barq.depends{ depends = { a = a }, open = sleep 'opening' }\n"
+             "local c = barq.depends{ depends = { a = a }, open = function() end,\n"
+             "  close = sleep 'closing' }\n"
+             "local function pass(req, next) return next(req) end\n"
+             "local function wait() barq.sleep(100) end\n"
+             "barq.get('/x', { depends = { a = a } }, wait)\n"
+             "barq.get('/in', { depends = { a = a }, middleware = pass }, wait)\n"
+             "barq.get('/opening', { depends = { b = b } }, wait)\n"
+             "barq.get('/closing', { depends = { c = c } }, function() end)");
+    for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
+        struct question q = {.method = "GET", .target = targets[i]};
+        struct bq_exchange *ex = fixture_begin(f, &q, &a);
+        handler.abandon(handler.self, ex);
+        assert_int_equal(bq_app_pending(f->app), 0);
+        assert_int_equal(a.count, 0);
+        fixture_end(ex);
+        assert_string_equal(fixture_get(f, "/trace").body, traces[i]);
+    }
+}
+
+static void a_close_that_waits_is_cut_off_with_an_abandoned_request(void **state)
 {
     struct fixture *f = *state;
     struct answer a;
     struct bq_handler handler = bq_app_handler(f->app);
     serve(f, "local a = provider 'a'\n"
-             "barq.use(function(req, next) return next(req) end)\n"
-             "barq.get('/x', { depends = { a = a } }, function() barq.sleep(100) end)");
-    struct bq_exchange *ex =
-        fixture_begin(f, &(struct question){.method = "GET", .target = "/x"}, &a);
+             "local b = provider('b', { depends = { a = a }, close = function()\n"
+             "  note('b') barq.sleep(0.001) note('never') end })\n"
+             "barq.get('/x', { depends = { b = b } }, function() barq.sleep(100) end)");
+    struct question q = {.method = "GET", .target = "/x"};
+    struct bq_exchange *ex = fixture_begin(f, &q, &a);
     handler.abandon(handler.self, ex);
-    assert_int_equal(bq_app_pending(f->app), 0);
-    assert_int_equal(a.count, 0);
     fixture_end(ex);
+    for (int i = 0; i < 5; i++)
+        bq_loop_run_once(f->loop, 2);
+    assert_string_equal(fixture_get(f, "/trace").body, "+a +b b -a!");
 }
 
 #ifdef BQ_FAULTS
@@ -344,7 +375,8 @@ int main(void)
         TEST(middleware_may_try_again),
         TEST(groups_and_the_application_have_dependencies),
         TEST(with_has_them_outside_of_requests),
-        TEST(a_waiting_request_whose_exchange_is_abandoned_is_forgotten),
+        TEST(what_an_abandoned_request_has_opened_is_closed),
+        TEST(a_close_that_waits_is_cut_off_with_an_abandoned_request),
 #ifdef BQ_FAULTS
         TEST(every_allocation_of_a_request_with_dependencies_may_fail),
 #endif
