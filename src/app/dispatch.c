@@ -163,15 +163,6 @@ static void step_route(struct bq_call *call)
 
 /* --- entering Lua: CHAIN, DEPENDS, HANDLER, FALLBACK, CLOSE --------------------------------- */
 
-/* Pushes the call's one req. */
-static void push_req(lua_State *L, struct bq_call *call)
-{
-    if (call->values != LUA_NOREF)
-        bq_value_push(L, call, BQ_VALUE_REQ);
-    else
-        bq_request_push(L, call);
-}
-
 /* Reads the declared input into the req at index. False: it is refused. */
 static bool read_input(lua_State *L, struct bq_call *call, int index)
 {
@@ -186,7 +177,7 @@ static int prepare_handler(lua_State *L, struct bq_call *call)
 {
     const struct bq_plan *plan = call->route->plan;
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->handler);
-    push_req(L, call);
+    bq_request_push_own(L, call);
     if (!read_input(L, call, lua_gettop(L)))
         return 0;
     if (!plan)
@@ -199,7 +190,7 @@ static int prepare_provider(lua_State *L, struct bq_call *call)
 {
     const struct bq_provider *provider = call->route->plan->providers[call->opened];
     lua_rawgeti(L, LUA_REGISTRYINDEX, provider->open);
-    push_req(L, call);
+    bq_request_push_own(L, call);
     bq_deps_push(L, call, &provider->deps);
     return 3;
 }
@@ -211,7 +202,7 @@ static int prepare_values(lua_State *L, struct bq_call *call)
         bq_request_push(L, call);
         bq_values_make(L, call, lua_gettop(L));
     }
-    push_req(L, call);
+    bq_request_push_own(L, call);
     read_input(L, call, lua_gettop(L));
     return 0;
 }

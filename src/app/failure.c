@@ -106,21 +106,13 @@ static void push_error(lua_State *L, struct bq_call *call)
     lua_remove(L, error + 1);
 }
 
-static void push_req(lua_State *L, struct bq_call *call)
-{
-    if (call->values != LUA_NOREF)
-        bq_value_push(L, call, BQ_VALUE_REQ);
-    else
-        bq_request_push(L, call);
-}
-
 /* Builds everything on the protected stack; only the finished values move to the task. */
 static void build(lua_State *L, void *arg)
 {
     struct preparation *p = arg;
     struct bq_call *call = p->call;
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.respond);
-    push_req(L, call);
+    bq_request_push_own(L, call);
     push_error(L, call);
     if (call->values != LUA_NOREF) {
         lua_pushvalue(L, 3);

@@ -504,3 +504,11 @@ void bq_request_push(lua_State *L, struct bq_call *call)
         lua_rawset(L, -3);
     }
 }
+
+void bq_request_push_own(lua_State *L, struct bq_call *call)
+{
+    if (call->values != LUA_NOREF)
+        bq_value_push(L, call, BQ_VALUE_REQ);
+    else
+        bq_request_push(L, call);
+}

@@ -15,8 +15,12 @@
 /* Makes req's metatable; once a state. Raises: on memory exhaustion. */
 void bq_request_open(lua_State *L, struct bq_app *app);
 
-/* Pushes a req for the call. Raises: on memory exhaustion. */
+/* Pushes a new req for the call. Raises: on memory exhaustion. */
 void bq_request_push(lua_State *L, struct bq_call *call);
+
+/* Pushes the req that providers, handler and middleware of the call share, or makes one. Raises: on
+ * memory exhaustion. */
+void bq_request_push_own(lua_State *L, struct bq_call *call);
 
 /* Pushes a headers table for the call, whose missing fields are looked up. Raises: on memory
  * exhaustion. */
