@@ -282,6 +282,16 @@ void bq_check_scalar(lua_State *L, const struct bq_schema *s, const struct bq_sc
     }
 }
 
+/* --- tables --- */
+
+size_t bq_count_entries(lua_State *L, int index)
+{
+    size_t count = 0;
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+        count++;
+    return count;
+}
+
 /* --- the application's own --- */
 
 void bq_check_call(lua_State *L, const struct bq_schema *s, struct bq_invalid *v)

@@ -54,6 +54,9 @@ void bq_check_absent(lua_State *L, const struct bq_schema *s, struct bq_invalid 
  * wrong type. */
 void bq_check_null(lua_State *L, const struct bq_schema *s, struct bq_invalid *v);
 
+/* How many entries the table at index, an absolute one, has. */
+size_t bq_count_entries(lua_State *L, int index);
+
 /* The length of an ARRAY or MAP. Pushes nothing. */
 void bq_check_length(const struct bq_schema *s, size_t count, struct bq_invalid *v);
 

@@ -193,14 +193,6 @@ static void read_entries_carefully(struct bq_reading *w, const struct bq_schema 
     w->careful = outer;
 }
 
-static size_t count_entries(lua_State *L)
-{
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
-        count++;
-    return count;
-}
-
 /* A problem counts only if it is with the last of a name: then, and only then, the entries are
  * read again. */
 static void read_map(struct bq_reading *w, const struct bq_schema *s)
@@ -219,7 +211,7 @@ static void read_map(struct bq_reading *w, const struct bq_schema *s)
         }
     }
     if (s->list.has && w->v->count == mark.count && w->r.rc == BQ_OK)
-        bq_check_length(s, count_entries(w->L), w->v);
+        bq_check_length(s, bq_count_entries(w->L, lua_gettop(w->L)), w->v);
 }
 
 /* --- objects --- */

@@ -65,20 +65,12 @@ static uint64_t hash_value(lua_State *L, const struct bq_hash_key *key, unsigned
 
 static bool equal(lua_State *L, int a, int b);
 
-static size_t count_entries(lua_State *L, int index)
-{
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-        count++;
-    return count;
-}
-
 /* Both indexes are absolute. */
 static bool equal_tables(lua_State *L, int a, int b)
 {
     luaL_checkstack(L, 8, "a value that should be unique");
     int top = lua_gettop(L);
-    bool same = count_entries(L, a) == count_entries(L, b);
+    bool same = bq_count_entries(L, a) == bq_count_entries(L, b);
     lua_pushnil(L);
     while (same && lua_next(L, a)) {
         lua_pushvalue(L, -2);

@@ -66,18 +66,10 @@ static void read_scalar(struct reading *r, const struct bq_schema *s, int index)
 
 /* --- arrays --- */
 
-static size_t count_entries(lua_State *L, int index)
-{
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
-        count++;
-    return count;
-}
-
 /* Whether the keys are exactly 1 ... n. */
 static bool is_list(lua_State *L, int index, size_t n)
 {
-    bool full = count_entries(L, index) == n;
+    bool full = bq_count_entries(L, index) == n;
     for (size_t i = 1; full && i <= n; i++) {
         lua_rawgeti(L, index, (int)i);
         full = !lua_isnil(L, -1);
