@@ -1,11 +1,11 @@
 /* vm.c: opening and closing a Lua state, and bounding its memory. */
 #include "vm/vm.h"
 
-#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "vm/guest.h"
+#include "vm/memory.h"
 #include "vm/task.h"
 
 #include <stdlib.h>
@@ -13,25 +13,6 @@
 
 /* The registry's key for the vm; only its address counts. */
 static const char registry_key;
-
-/* LuaJIT's own allocator is faster here than malloc, so it stays; this one counts and
- * refuses in front of it. */
-static void *limited_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
-{
-    struct bq_vm *vm = arg;
-    if (bytes > old_bytes) {
-        size_t more = bytes - old_bytes;
-        if ((vm->bytes_max && (more > vm->bytes_max || vm->bytes > vm->bytes_max - more)) ||
-            BQ_FAULT(lua_alloc)) {
-            vm->exhausted = true;
-            return NULL;
-        }
-    }
-    void *p = vm->alloc(vm->alloc_arg, old, old_bytes, bytes);
-    if (p || bytes == 0)
-        vm->bytes += bytes - old_bytes;
-    return p;
-}
 
 /* Reached only by an error outside every protected call, which is a bug in barq. */
 static int panic(lua_State *L)
@@ -81,7 +62,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
     vm->bytes =
         (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
     vm->bytes_max = bytes_max;
-    lua_setallocf(vm->L, limited_alloc, vm);
+    lua_setallocf(vm->L, bq_vm_alloc, vm);
     lua_atpanic(vm->L, panic);
     if (bq_vm_protect(vm, open_state, vm) != BQ_OK) {
         bq_vm_free(vm);
@@ -139,32 +120,6 @@ int bq_vm_protect(struct bq_vm *vm, void (*fn)(lua_State *L, void *arg), void *a
     int rc = lua_cpcall(vm->L, call_protected, &call);
     lua_settop(vm->L, top);
     return rc == 0 ? BQ_OK : rc == LUA_ERRMEM ? BQ_MEMORY : BQ_INVALID;
-}
-
-static void collect_garbage(lua_State *L, void *arg)
-{
-    (void)arg;
-    lua_gc(L, LUA_GCCOLLECT, 0);
-}
-
-/* Where all but little is kept, collecting again and again would stop everything else. */
-static bool is_crowded(const struct bq_vm *vm)
-{
-    size_t sixteenth = vm->bytes_max / 16;
-    return vm->bytes_max && vm->bytes > 14 * sixteenth && vm->bytes > vm->bytes_kept + sixteenth;
-}
-
-void bq_vm_relieve(struct bq_vm *vm)
-{
-    size_t bytes_max = vm->bytes_max;
-    if (!vm->exhausted && !is_crowded(vm))
-        return;
-    vm->exhausted = false;
-    /* Beyond the limit, for the protected call and the collector need some memory themselves. */
-    vm->bytes_max = 0;
-    bq_vm_protect(vm, collect_garbage, NULL);
-    vm->bytes_max = bytes_max;
-    vm->bytes_kept = vm->bytes;
 }
 
 int bq_vm_traceback(lua_State *L)

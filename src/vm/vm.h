@@ -32,14 +32,15 @@ struct bq_vm {
     size_t bytes, bytes_max;
     size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
     bool exhausted;    /* an allocation was refused since then */
+    bool raising;      /* the limit is passed: "not enough memory" is raised soon (memory.h) */
 
     struct bq_vm *host; /* whose state it shares (guest.h); NULL: it has its own */
     int guest_ref;      /* the registry's: what a guest keeps there */
     bool guest_in;
 };
 
-/* A state with the standard libraries. bytes_max bounds what Lua may hold: beyond
- * it an allocation fails, which Lua raises as "not enough memory" (0: no limit).
+/* A state with the standard libraries. bytes_max bounds what Lua may hold: code that goes
+ * beyond it is ended soon by the error "not enough memory" (0: no limit).
  * Fails: NULL without memory. */
 struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max);
 

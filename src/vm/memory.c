@@ -1,0 +1,114 @@
+/* memory.c: counts what Lua holds, and raises in good time. */
+#include "vm/memory.h"
+
+#include "base/fault.h"
+
+#define STEPMUL_DEFAULT 200 /* LuaJIT's own: the collector runs twice as fast as Lua allocates */
+#define STEPMUL_ALL     1000000 /* one step is nearly a whole collection */
+
+/* Beyond the limit by so much an allocation is refused whoever asks for it. */
+static size_t slack(const struct bq_vm *vm)
+{
+    return vm->bytes_max / 2 + ((size_t)32 << 20);
+}
+
+static void disarm(struct bq_vm *vm, lua_State *L)
+{
+    if (!vm->raising)
+        return;
+    vm->raising = false;
+    lua_sethook(L, NULL, 0, 0);
+    lua_gc(L, LUA_GCSETSTEPMUL, STEPMUL_DEFAULT);
+}
+
+/* Collects everything; beyond the limit, for the collector needs some memory itself. */
+static void collect(struct bq_vm *vm, lua_State *L)
+{
+    size_t bytes_max = vm->bytes_max;
+    vm->bytes_max = 0;
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    vm->bytes_max = bytes_max;
+    vm->bytes_kept = vm->bytes;
+}
+
+/* Where all but little is kept, collecting again and again would stop everything else. */
+static bool is_full(const struct bq_vm *vm)
+{
+    return vm->bytes_max && vm->bytes > vm->bytes_max - vm->bytes_max / 16;
+}
+
+/* Runs before the next instruction that is interpreted. */
+static void on_instruction(lua_State *L, lua_Debug *ar)
+{
+    struct bq_vm *vm = bq_vm_of(L);
+    (void)ar;
+    if (vm->host)
+        vm = vm->host;
+    disarm(vm, L);
+    collect(vm, L);
+    if (!is_full(vm))
+        return;
+    vm->exhausted = true;
+    lua_pushliteral(L, "not enough memory");
+    lua_error(L);
+}
+
+/* What signal handlers may do, an allocator may do: hooks and the collector's pace are only noted.
+ */
+static void raise_soon(struct bq_vm *vm)
+{
+    if (vm->raising)
+        return;
+    vm->raising = true;
+    lua_sethook(vm->L, on_instruction, LUA_MASKCOUNT, 1);
+    lua_gc(vm->L, LUA_GCSETSTEPMUL, STEPMUL_ALL);
+    lua_gc(vm->L, LUA_GCRESTART, 0);
+}
+
+/* Whether the limit allows more bytes, now or with a raise to come. */
+static bool admit(struct bq_vm *vm, size_t more)
+{
+    if (!vm->bytes_max || (more <= vm->bytes_max && vm->bytes <= vm->bytes_max - more))
+        return true;
+    if (more > vm->bytes_max || vm->bytes > vm->bytes_max + slack(vm) - more)
+        return false;
+    raise_soon(vm);
+    return true;
+}
+
+void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
+{
+    struct bq_vm *vm = arg;
+    if (bytes > old_bytes && (!admit(vm, bytes - old_bytes) || BQ_FAULT(lua_alloc))) {
+        vm->exhausted = true;
+        return NULL;
+    }
+    void *p = vm->alloc(vm->alloc_arg, old, old_bytes, bytes);
+    if (p || bytes == 0)
+        vm->bytes += bytes - old_bytes;
+    return p;
+}
+
+static void relieve(lua_State *L, void *arg)
+{
+    struct bq_vm *vm = arg;
+    disarm(vm, L);
+    collect(vm, L);
+}
+
+static bool is_crowded(const struct bq_vm *vm)
+{
+    size_t sixteenth = vm->bytes_max / 16;
+    return vm->bytes_max && vm->bytes > 14 * sixteenth && vm->bytes > vm->bytes_kept + sixteenth;
+}
+
+void bq_vm_relieve(struct bq_vm *vm)
+{
+    size_t bytes_max = vm->bytes_max;
+    if (!vm->exhausted && !vm->raising && !is_crowded(vm))
+        return;
+    vm->exhausted = false;
+    vm->bytes_max = 0; /* the protected call needs some memory, too */
+    bq_vm_protect(vm, relieve, vm);
+    vm->bytes_max = bytes_max;
+}

@@ -1,0 +1,18 @@
+/*
+ * memory.h: the limit on what Lua holds.
+ *
+ * An allocator that refuses would be the plain way, but this LuaJIT loses its stack when an
+ * allocation fails inside code that it compiled (its lj_err_mem does not know where the trace is).
+ * So a limit that is passed is noted: the collector is told to run, which takes compiled code back
+ * to the interpreter, where a hook collects everything and raises "not enough memory" if that did
+ * not help. Only what goes far beyond the limit is refused on the spot.
+ */
+#ifndef BQ_VM_MEMORY_H
+#define BQ_VM_MEMORY_H
+
+#include "vm/vm.h"
+
+/* For lua_setallocf, with the vm as its argument: LuaJIT's own allocator, counted and bounded. */
+void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes);
+
+#endif

@@ -1,0 +1,97 @@
+/* memory_test.c: the limit holds for compiled code, and spares what is garbage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "vm/memory.h"
+
+#define LIMIT ((size_t)8 << 20)
+
+static int setup(void **state)
+{
+    *state = bq_vm_new(NULL, LIMIT);
+    return *state ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    bq_vm_free(*state);
+    return bq_mem_live() == 0 ? 0 : -1;
+}
+
+static void expect(struct bq_vm *vm, const char *code, const char *result)
+{
+    if (luaL_dostring(vm->L, code) != 0)
+        fail_msg("%s: %s", code, lua_tostring(vm->L, -1));
+    assert_string_equal(lua_tostring(vm->L, -1), result);
+    lua_settop(vm->L, 0);
+}
+
+static void compiled_code_that_keeps_too_much_is_ended(void **state)
+{
+    static const char *const greedy[] = {
+        "local t = {} for i = 1, 1e9 do t[i] = { i } end",
+        "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(100) .. i end",
+        "local t = {} for i = 1, 1e9 do t['k' .. i] = i end",
+        "local s = '' for i = 1, 1e9 do s = s .. ('y'):rep(1000) end",
+        "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
+        "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(print) end",
+    };
+    struct bq_vm *vm = *state;
+    for (size_t i = 0; i < 2 * sizeof greedy / sizeof greedy[0]; i++) {
+        const char *code = greedy[i % (sizeof greedy / sizeof greedy[0])];
+        assert_int_not_equal(luaL_dostring(vm->L, code), 0);
+        assert_string_equal(lua_tostring(vm->L, -1), "not enough memory");
+        lua_settop(vm->L, 0);
+        /* What memory.c refuses on the spot. */
+        assert_true(vm->bytes <= LIMIT + LIMIT / 2 + ((size_t)32 << 20));
+        bq_vm_relieve(vm);
+        expect(vm, "return 'well'", "well");
+    }
+}
+
+static void garbage_is_no_reason_to_fail(void **state)
+{
+    expect(*state,
+           "for i = 1, 300000 do local t = { i, tostring(i) } end\n"
+           "for i = 1, 2000 do local s = ('x'):rep(50000) .. i end return 'done'",
+           "done");
+}
+
+static void the_error_can_be_caught_and_comes_again(void **state)
+{
+    expect(*state,
+           "local errors = 0\n"
+           "for _ = 1, 3 do\n"
+           "  local ok, err = pcall(function()\n"
+           "    local kept = {} for i = 1, 1e9 do kept[i] = { i } end end)\n"
+           "  if not ok and err == 'not enough memory' then errors = errors + 1 end\n"
+           "end\n"
+           "return errors .. ' times'",
+           "3 times");
+}
+
+static void what_is_far_beyond_is_refused_at_once(void **state)
+{
+    struct bq_vm *vm = *state;
+    assert_int_not_equal(luaL_dostring(vm->L, "return ('x'):rep(2^30)"), 0);
+    assert_string_equal(lua_tostring(vm->L, -1), "not enough memory");
+    assert_true(vm->bytes < LIMIT);
+    expect(vm, "return 'well'", "well");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_far_beyond_is_refused_at_once, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
