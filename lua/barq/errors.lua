@@ -1,4 +1,5 @@
 -- errors.lua: errors that are answers, and what becomes of those that are not.
+local cancel = require "barq.cancel"
 local core = require "barq.core"
 local place = require "barq.place"
 local response = require "barq.response"
@@ -135,13 +136,16 @@ end
 ---@param trace? string the traceback, for the log
 ---@return barq.Response
 function errors.respond(req, err, trace)
-  local expected = getmetatable(err) == Abort
+  local expected, ended = getmetatable(err) == Abort, cancel.status(err)
   local handler = class_handler(err)
-  local status = expected and err.status or 500
-  if not expected and not handler then core.report(req, trace or core.describe(err)) end
+  local status = expected and err.status or ended or 500
+  -- Of a client that has gone there is nothing to report.
+  if not expected and not handler and ended ~= cancel.CLOSED_STATUS then
+    core.report(req, trace or core.describe(err))
+  end
   handler = handler or state.status_handlers[status]
   if handler then return run_handler(handler, req, err, status) end
-  return abort_response(req, expected and err or new_abort(500))
+  return abort_response(req, expected and err or new_abort(status, ended and err.detail))
 end
 
 return errors

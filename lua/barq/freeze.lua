@@ -1,4 +1,5 @@
 -- freeze.lua: from declarations to what C compiles. The server calls it once, after load.
+local cancel = require "barq.cancel"
 local depends = require "barq.depends"
 local docs_routes = require "barq.docs"
 local errors = require "barq.errors"
@@ -65,8 +66,15 @@ local function security_of(list)
   return schemes
 end
 
+-- A route's own value, false included, or its group's.
+local function inherit(own, outer)
+  if own ~= nil then return own end
+  return outer
+end
+
 local function compile_route(entry, around)
   local spec = entry.spec
+  local timeout = inherit(spec.timeout, around.timeout) or nil
   local path = join(around.prefix, entry.path)
   local needs = depends.join(around.depends, spec.depends, entry.place)
   local list, deps = depends.flatten(needs, entry.place)
@@ -82,6 +90,9 @@ local function compile_route(entry, around)
     returns = spec.returns,
     status = spec.status,
     body_max = spec.body_max or around.body_max,
+    timeout = timeout,
+    timeout_error = timeout and cancel.new_deadline(timeout),
+    ignores_disconnect = inherit(spec.disconnect, around.disconnect) == "ignore",
     name = spec.name,
     place = entry.place,
     tags = append(around.tags, spec.tags),
@@ -99,6 +110,8 @@ local function enter(inner, prefix, around, routes)
     prefix = around.prefix .. prefix .. inner.prefix,
     middleware = append(around.middleware, inner.spec.middleware),
     body_max = inner.spec.body_max or around.body_max,
+    timeout = inherit(inner.spec.timeout, around.timeout),
+    disconnect = inherit(inner.spec.disconnect, around.disconnect),
     depends = depends.join(around.depends, inner.spec.depends, inner.place),
     tags = append(around.tags, inner.spec.tags),
     hidden = inner.spec.hidden or around.hidden,
@@ -174,6 +187,7 @@ return function(dev, docs)
   collect(group.root, {
     prefix = "", middleware = append(state.middleware, all.middleware), depends = all.depends,
     body_max = all.body_max, tags = all.tags or {}, hidden = all.hidden,
+    timeout = all.timeout, disconnect = all.disconnect,
   }, routes)
   check_names(routes)
   local text = document(routes)
@@ -187,6 +201,7 @@ return function(dev, docs)
     respond = errors.respond,
     run_hooks = hooks.run,
     run_after = hooks.run_after,
+    closed = cancel.closed,
     worker_values = state.worker_values,
     has_error_handlers = next(state.status_handlers) ~= nil or next(state.class_handlers) ~= nil,
   }

@@ -2,6 +2,7 @@
 --
 -- Nothing is resolved here, so that a group's spec holds for all its routes in whatever
 -- order things were written; freeze.lua flattens the tree.
+local cancel = require "barq.cancel"
 local core = require "barq.core"
 local depends = require "barq.depends"
 local input = require "barq.input"
@@ -16,6 +17,8 @@ local state = require "barq.state"
 ---@field status? integer of the answer when the handler gives none: 200 … 299
 ---@field middleware? function|function[] runs around the handler, inside the group's
 ---@field body_max? integer|string bytes, or "64k", "1MiB": a longer body is refused with 413
+---@field timeout? number|false seconds for the whole request: then 503, and the handler ends at its next wait; false: none, whatever its group says
+---@field disconnect? "end"|"ignore" whether a client that has gone ends the handler at its next wait ("end", the default)
 ---@field tags? string[]
 ---@field summary? string
 ---@field description? string
@@ -26,6 +29,8 @@ local state = require "barq.state"
 ---@field depends? barq.Depends of every route, opened before the route's own
 ---@field middleware? function|function[]
 ---@field body_max? integer|string
+---@field timeout? number|false
+---@field disconnect? "end"|"ignore"
 ---@field tags? string[]
 ---@field hidden? boolean
 ---@field description? string
@@ -106,12 +111,30 @@ local function size(value, what, key)
   return bytes
 end
 
+local function timeout(value, what, key)
+  if value == false then return value end
+  if type(value) ~= "number" or not (value > 0 and value <= cancel.SECONDS_MAX) then
+    place.fail("%s: %s is a number of seconds above 0, or false for none, not %s", what, key,
+      tostring(value))
+  end
+  return value
+end
+
+local function disconnect(value, what, key)
+  if value ~= "end" and value ~= "ignore" then
+    place.fail('%s: %s is "end" or "ignore", not %s', what, key, tostring(value))
+  end
+  return value
+end
+
 -- What a spec may say: field -> function(value, what, field) that checks and normalises it.
 local route_fields = {
   name = of_type("string"),
   status = success_status,
   middleware = list_of_functions,
   body_max = size,
+  timeout = timeout,
+  disconnect = disconnect,
   tags = list_of_strings,
   summary = of_type("string"),
   description = of_type("string"),
@@ -126,6 +149,8 @@ local group_fields = {
   hidden = of_type("boolean"),
   middleware = list_of_functions,
   body_max = size,
+  timeout = timeout,
+  disconnect = disconnect,
   tags = list_of_strings,
   description = of_type("string"),
 }

@@ -4,6 +4,7 @@ local errors = require "barq.errors"
 local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
+local timers = require "barq.timers"
 
 local hooks = {}
 
@@ -44,6 +45,7 @@ end
 ---@return boolean ok false when one raised (it is logged)
 function hooks.run(event)
   if event == "close" then return close_providers() end
+  if event == "drain" then timers.stop() end
   local ending = event == "drain" or event == "stop"
   local ok = true
   for _, fn in ipairs(state.hooks[event]) do
@@ -55,6 +57,7 @@ function hooks.run(event)
       if not ending then return false end
     end
   end
+  if event == "worker" then timers.begin() end
   return ok
 end
 

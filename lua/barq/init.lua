@@ -1,4 +1,5 @@
 -- init.lua: `require "barq"`: everything an application calls, gathered.
+local cancel = require "barq.cancel"
 local core = require "barq.core"
 local config = require "barq.config"
 local depends = require "barq.depends"
@@ -14,6 +15,8 @@ local schema = require "barq.schema"
 local security = require "barq.security"
 local shared = require "barq.shared"
 local state = require "barq.state"
+local tasks = require "barq.tasks"
+local timers = require "barq.timers"
 local with = require "barq.with"
 
 ---@class barq: barq.Routes
@@ -24,14 +27,22 @@ local barq = {
   --- JSON null.
   null = core.null,
 
+  Cancelled = cancel.Cancelled,
+  Closed = cancel.Closed,
+  Timeout = cancel.Timeout,
+
   abort = errors.abort,
+  after = timers.after,
+  all = tasks.all,
   api_key = security.api_key,
   array = core.array,
   basic = security.basic,
   bearer = security.bearer,
   all_routes = group.all,
+  closed = cancel.closed,
   config = config.config,
   depends = depends.depends,
+  every = timers.every,
   group = group.group,
   html = response.html,
   info = config.info,
@@ -47,10 +58,12 @@ local barq = {
   schema = schema.schema,
   shared = shared,
   sleep = core.sleep,
+  spawn = tasks.spawn,
   t = schema.t,
   text = response.text,
   use = middleware.use,
   with = with,
+  with_timeout = tasks.with_timeout,
 }
 
 for verb in pairs(group.verbs) do barq[verb] = group.root[verb] end

@@ -7,6 +7,7 @@ local core = require "barq.shared.core"
 local get, load, set, add, replace = core.get, core.load, core.set, core.add, core.replace
 local incr, keys, now = core.incr, core.keys, core.now
 local begin, finish, abandon = core.begin, core.finish, core.abandon
+local awaited = core.awaited
 local VALUE, LEAD, NOTHING, TIMEOUT = core.VALUE, core.LEAD, core.NOTHING, core.TIMEOUT
 
 local BYTES_MIN, BYTES_MAX = 64 * 1024, 2 ^ 46
@@ -221,7 +222,7 @@ function Store:get_or(key, fn, opts)
   end
   local deadline = now() + wait_seconds(wait)
   while true do
-    local state, found = begin(self, key, deadline, ttl)
+    local state, found = awaited(begin(self, key, deadline, ttl))
     if state == VALUE then
       return found
     elseif state == LEAD then

@@ -10,6 +10,7 @@ local state = {
   -- What providers of the worker's scope gave: provider -> value; [0] lists { close, value } in the
   -- order of opening (src/app/depends.c).
   worker_values = { [0] = {} },
+  timers = {}, -- those that wait for the worker to start, in the order written
   providers = {}, -- name in a `depends` -> set of the providers that have it there
   replaced = {},  -- provider -> the one that tests put in its place
   config = {},         -- { name, value, place } in the order written

@@ -1,4 +1,5 @@
 -- with.lua: dependencies outside of requests: in hooks, req:after and at other times.
+local core = require "barq.core"
 local depends = require "barq.depends"
 local errors = require "barq.errors"
 local place = require "barq.place"
@@ -44,7 +45,10 @@ end
 local function finish(plan, values, ok, ...)
   -- close is given an error even if nil or false was raised.
   local err = not ok and (errors.untrace((...)) or errors.new_abort(500)) or nil
+  -- What was opened is closed in peace, even if the task is cancelled.
+  core.shield(true)
   local failed = close_all(plan, values, err)
+  core.shield(false)
   if not ok then error((errors.untrace((...))), 0) end
   if failed then error((errors.untrace(failed)), 0) end
   return ...

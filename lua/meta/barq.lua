@@ -72,6 +72,54 @@ function core.array(t) end
 ---@return T
 function core.object(t) end
 
+--- Raises what has ended the wait of a function that C wraps not itself; else its arguments.
+---@param ... any what the function gave
+---@return any ... the same
+function core.awaited(...) end
+
+--- Begins a timeout of the running task: the error is raised at its waits once it has passed.
+---@param seconds number
+---@param err any
+---@return integer depth for end_timeout
+function core.begin_timeout(seconds, err) end
+
+--- Cancels a task: the error is raised at this wait and at all that follow. The first counts.
+---@param task number
+---@param err any
+function core.cancel(task, err) end
+
+--- Ends a timeout, and those that were left open within it.
+---@param depth integer
+function core.end_timeout(depth) end
+
+--- Seconds since some moment; unlike now() they never go back.
+---@return number
+function core.monotonic() end
+
+--- Waits until another task unparks this one; look again, for the reason may be another.
+---@param what string the function's name, for the error where it cannot wait
+function core.park(what) end
+
+--- Counts shields up or down; under a shield nothing ends the running task's waits.
+---@param on boolean
+function core.shield(on) end
+
+--- Runs fn(argument) as a task of its own, in one of the loop's next turns. Raises: on memory
+--- exhaustion.
+---@param fn function
+---@param argument any
+---@param failed function called with the argument if fn raises
+---@return number task
+function core.spawn(fn, argument, failed) end
+
+--- The number of the running task.
+---@return number? task nil while the application loads
+function core.task() end
+
+--- Wakes a parked task in one of the loop's next turns; nothing happens to any other.
+---@param task number
+function core.unpark(task) end
+
 --- The path of a pattern with its parameters filled in.
 ---@param pattern string
 ---@param params table
@@ -143,6 +191,10 @@ function core.reason(status) end
 ---@param req barq.Request
 ---@param text string
 function core.report(req, text) end
+
+--- Whether the running task, which was spawned, rests: then nothing waits for its end.
+---@param on boolean
+function core.rest(on) end
 
 --- A Set-Cookie field's value (RFC 6265bis); options as for Response:set_cookie.
 ---@param name string

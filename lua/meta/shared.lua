@@ -25,6 +25,11 @@ function core.add(store, key, value, ttl) end
 ---@param lead barq.Lead
 function core.abandon(lead) end
 
+---Raises what has ended the wait of begin.
+---@param ... any what begin gave
+---@return any ... the same
+function core.awaited(...) end
+
 ---The value, or the right to compute it. Waits while another does.
 ---@param store barq.Store
 ---@param key barq.StoreKey

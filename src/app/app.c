@@ -266,6 +266,7 @@ static int freeze(lua_State *L)
     refs->fallback = take_field(L, "fallback");
     refs->run_hooks = take_field(L, "run_hooks");
     refs->run_after = take_field(L, "run_after");
+    refs->closed = take_field(L, "closed");
     refs->worker_values = take_field(L, "worker_values");
     lua_getfield(L, -1, "has_error_handlers");
     f->app->has_error_handlers = lua_toboolean(L, -1);

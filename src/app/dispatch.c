@@ -1,12 +1,14 @@
 /* dispatch.c: the loop over a call's steps, and the four entry points that serve calls. */
 #include "app/dispatch.h"
 
+#include "app/cut.h"
 #include "app/failure.h"
 #include "app/input.h"
 #include "app/reply.h"
 #include "app/request.h"
 #include "base/log.h"
 #include "base/rc.h"
+#include "vm/cancel.h"
 
 static void run(struct bq_call *call);
 static void close_abandoned(struct bq_call *call);
@@ -17,7 +19,8 @@ static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_excha
     call->ex = ex;
     call->route = NULL;
     call->task = call->outer = NULL;
-    call->waiting = (struct bq_node){0};
+    call->waiting = call->deadline.node = (struct bq_node){0};
+    call->cut = LUA_NOREF;
     call->handle = BQ_HANDLE_NONE;
     call->after = call->values = LUA_NOREF;
     call->step = BQ_STEP_ROUTE;
@@ -56,6 +59,7 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
         return;
     /* The call goes with the exchange's arena: neither a waiting task nor a req may find it. */
     bq_list_remove(&call->waiting);
+    bq_timer_clear(bq_loop_wheel(app->loop), &call->deadline);
     if (call->task && call->task->waiting)
         bq_task_drop(call->task);
     close_abandoned(call);
@@ -70,19 +74,24 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
 
 void bq_dispatch_gone(void *self, struct bq_exchange *ex)
 {
-    /* The handler goes on to its end: what it began (a write, a payment) is not left half done. */
-    (void)self;
-    (void)ex;
+    struct bq_app *app = self;
+    struct bq_call *call = ex->app;
+    if (call && !(call->route && call->route->ignores_disconnect))
+        bq_cut(call, app->refs.closed);
 }
 
 void bq_dispatch_request(void *self, struct bq_exchange *ex)
 {
     static const struct bq_response no_memory = {.status = 503};
+    struct bq_call *call = ex->app;
     (void)self;
-    if (ex->app)
-        run(ex->app);
-    else
+    if (!call) {
         ex->sink->respond(ex, &no_memory);
+        return;
+    }
+    if (call->route && call->route->timeout_s > 0)
+        bq_cut_begin_deadline(call);
+    run(call);
 }
 
 /* --- ROUTE ------------------------------------------------------------------------------- */
@@ -272,9 +281,16 @@ static struct bq_task *prepare_task(struct bq_call *call)
     return NULL;
 }
 
+static void start_with(struct bq_call *call, struct bq_task *task, int nargs)
+{
+    if (call->cut != LUA_NOREF && call->step != BQ_STEP_ERROR && call->step != BQ_STEP_CLOSE)
+        bq_task_cancel(task, call->cut, false);
+    bq_task_start(task, nargs, task_done, call);
+}
+
 static void start_task(struct bq_call *call, struct bq_task *task)
 {
-    bq_task_start(task, lua_gettop(task->L) - 1, task_done, call);
+    start_with(call, task, lua_gettop(task->L) - 1);
 }
 
 static void enter(struct bq_call *call)
@@ -307,7 +323,7 @@ static void step_handler(struct bq_call *call)
         }
         call->task = task;
         lua_rawgeti(task->L, LUA_REGISTRYINDEX, route->handler);
-        bq_task_start(task, 0, task_done, call);
+        start_with(call, task, 0);
         return;
     }
     task = prepare_task(call);
@@ -427,6 +443,21 @@ static void provider_failed(struct bq_call *call)
         release_waiting(provider);
 }
 
+void bq_dispatch_fail(struct bq_call *call, int error)
+{
+    struct bq_task *task = bq_task_take(call->app->vm);
+    bq_list_remove(&call->waiting);
+    if (!task) {
+        bq_failure_memory(call);
+        return;
+    }
+    call->task = task;
+    lua_rawgeti(task->L, LUA_REGISTRYINDEX, error);
+    call->step = BQ_STEP_ERROR;
+    run(call);
+    bq_task_give(task);
+}
+
 /* --- RESULT and CLOSE --------------------------------------------------------------------- */
 
 /* What a task's end leads to. */
@@ -473,6 +504,7 @@ static void leave(struct bq_call *call)
     call->outer = NULL;
     call->task = outer;
     call->step = BQ_STEP_CHAIN;
+    call->cut = outer->error; /* what was cut may have been next() alone, by a timeout around it */
     if (call->close_failed)
         bq_failure_set_plain(call);
     if (call->in_next)
@@ -678,6 +710,8 @@ int bq_dispatch_enter(lua_State *L)
     struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
     struct bq_call *call = bq_request_check(L, app, 1);
     struct bq_task *outer = bq_task_running(L, "next");
+    if (outer->L != L)
+        return luaL_error(L, "next: the middleware itself calls it, not a coroutine of its own");
     if (call->inner)
         return luaL_error(L, "next: the request is being handled already");
     if (call->step != BQ_STEP_CHAIN || call->task != outer)
@@ -688,7 +722,7 @@ int bq_dispatch_enter(lua_State *L)
     run(call);
     call->in_next = false;
     if (call->inner)
-        return bq_task_wait(L, outer, NULL, NULL);
+        return bq_task_wait_for(L, outer, bq_cut_below, call);
     for (int slot = BQ_VALUE_FIRST; slot >= BQ_VALUE_THIRD; slot--)
         bq_value_push(L, call, slot);
     return 3;

@@ -40,6 +40,8 @@ struct bq_call {
     struct bq_task *task;         /* runs, waits or has ended for this call; NULL: none yet */
     struct bq_task *outer;        /* the middleware's, while next() is at work */
     struct bq_node waiting;       /* in a worker-scoped provider's list */
+    struct bq_timer deadline;     /* set if its route has one */
+    int cut;                      /* ended before its time: the error, or LUA_NOREF */
     double handle;                /* what req objects know this call by, or BQ_HANDLE_NONE */
     int after;                    /* reference to the list of req:after, or LUA_NOREF */
     int values;                   /* reference to the table of values (depends.h), or LUA_NOREF */
@@ -68,6 +70,9 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex);
 /* The answer is known: closes what is open, then sends it, or hands it to next(). The response's
  * strings may go when this returns. The call may be gone. */
 void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response);
+
+/* A call that waits for another's provider fails with the error, a reference. */
+void bq_dispatch_fail(struct bq_call *call, int error);
 
 /* Makes the C functions that build calls on a task's stack. Raises: on memory exhaustion. */
 void bq_dispatch_open(lua_State *L, struct bq_app *app);

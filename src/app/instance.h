@@ -27,6 +27,7 @@ struct bq_app_refs {
     int abort;         /* errors.abort, for errors that C raises */
     int new_abort;     /* errors.new_abort(status, detail) */
     int plain_error;   /* the barq.Abort of a 500 that has nothing to say */
+    int closed;        /* the barq.Closed of a client that has gone */
     int worker_values; /* what worker-scoped providers gave, by their numbers (depends.c) */
 };
 

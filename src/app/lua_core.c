@@ -6,12 +6,14 @@
 #include "app/failure.h"
 #include "app/request.h"
 #include "app/schema.h"
+#include "app/spawn.h"
 #include "base/log.h"
 #include "base/quantity.h"
 #include "base/rc.h"
 #include "http/decode.h"
 #include "http/h1_write.h"
-#include "vm/task.h"
+#include "vm/lua_task.h"
+#include "vm/outward.h"
 #include "json/write.h"
 
 #include <stdio.h>
@@ -62,6 +64,15 @@ static int l_now(lua_State *L)
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     lua_pushnumber(L, (double)ts.tv_sec + (double)(ts.tv_nsec / 1000) * 1e-6);
+    return 1;
+}
+
+/* monotonic() -> seconds since some moment, which nobody sets back */
+static int l_monotonic(lua_State *L)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    lua_pushnumber(L, (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9);
     return 1;
 }
 
@@ -446,7 +457,6 @@ static int l_schema_encode(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"build_path", l_build_path},
-    {"enter", bq_dispatch_enter},
     {"schema_check", l_schema_check},
     {"schema_encode", l_schema_encode},
     {"build_query", l_build_query},
@@ -454,12 +464,14 @@ static const luaL_Reg functions[] = {
     {"json_encode", l_json_encode},
     {"log", l_log},
     {"log_enabled", l_log_enabled},
+    {"monotonic", l_monotonic},
     {"now", l_now},
     {"parse_size", l_parse_size},
     {"reason", l_reason},
     {"report", l_report},
+    {"rest", bq_spawn_rest},
     {"set_cookie", l_set_cookie},
-    {"sleep", bq_task_sleep},
+    {"spawn", bq_spawn},
     {NULL, NULL},
 };
 
@@ -482,6 +494,13 @@ void bq_core_open(lua_State *L, struct bq_app *app)
         lua_pushcclosure(L, f->func, 1);
         lua_setfield(L, -2, f->name);
     }
+    lua_pushlightuserdata(L, app);
+    lua_pushcclosure(L, bq_dispatch_enter, 1);
+    bq_task_wrap(L);
+    lua_setfield(L, -2, "enter");
+    bq_task_open_functions(L);
+    bq_awaited_push(L);
+    lua_setfield(L, -2, "awaited");
     bq_encode_open(L);
     lua_setfield(L, -3, "object");
     lua_setfield(L, -2, "array");

@@ -15,6 +15,8 @@ void bq_reply_send(struct bq_call *call, const struct bq_response *response)
     struct bq_app *app = call->app;
     struct bq_exchange *ex = call->ex;
     int after = call->after;
+    if (bq_timer_is_set(&call->deadline))
+        bq_timer_clear(bq_loop_wheel(app->loop), &call->deadline);
     if (call->handle != BQ_HANDLE_NONE)
         bq_handle_revoke(&app->handles, call->handle);
     if (call->values != LUA_NOREF)

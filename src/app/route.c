@@ -40,7 +40,7 @@ static double number_field(lua_State *L, const char *name, double missing)
     return value;
 }
 
-static int function_field(lua_State *L, const char *name)
+static int reference_field(lua_State *L, const char *name)
 {
     lua_getfield(L, -1, name);
     if (!lua_isnil(L, -1))
@@ -77,8 +77,8 @@ static int read_declarations(struct bq_app *app, lua_State *L, struct bq_route *
 /* Fills the route from the table on top. */
 static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *route)
 {
-    route->handler = function_field(L, "handler");
-    route->chain = function_field(L, "chain");
+    route->handler = reference_field(L, "handler");
+    route->chain = reference_field(L, "chain");
     lua_getfield(L, -1, "takes_request");
     route->takes_request = lua_toboolean(L, -1);
     lua_getfield(L, -2, "method");
@@ -87,6 +87,11 @@ static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *
     route->status = (int)number_field(L, "status", 0);
     route->body_bytes_max =
         (uint64_t)number_field(L, "body_max", (double)app->options.body_bytes_max);
+    route->timeout_s = number_field(L, "timeout", 0);
+    route->timeout_error = reference_field(L, "timeout_error");
+    lua_getfield(L, -1, "ignores_disconnect");
+    route->ignores_disconnect = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     route->path = copy_field(L, "path");
     route->name = copy_field(L, "name");
     route->place = copy_field(L, "place");

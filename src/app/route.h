@@ -23,6 +23,9 @@ struct bq_route {
     bool takes_request;              /* whether that looks at req: if not, none is built */
     int status; /* when the handler gives none; 0: 200, or 204 without a body */
     uint64_t body_bytes_max;
+    double timeout_s;          /* for the whole request; 0: none */
+    int timeout_error;         /* reference to what is raised then */
+    bool ignores_disconnect;   /* goes on when its client has gone */
     enum bq_method method;     /* BQ_METHOD_OTHER: any */
     char *path;                /* as declared, with its groups' prefixes */
     char *name;                /* NULL: none */

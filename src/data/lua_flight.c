@@ -7,6 +7,7 @@
 #include "base/rc.h"
 #include "data/flight.h"
 #include "data/lua_binding.h"
+#include "vm/outward.h"
 #include "vm/task.h"
 
 #define LEAD_TYPE "barq.shared.lead"
@@ -158,6 +159,8 @@ void bq_shared_open_flight(lua_State *L, int binding, int metatable)
     bq_shared_add(L, binding, metatable, "begin", l_begin);
     bq_shared_add(L, binding, metatable, "finish", l_finish);
     bq_shared_add(L, binding, metatable, "abandon", l_abandon);
+    bq_awaited_push(L);
+    lua_setfield(L, -2, "awaited");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
         lua_pushinteger(L, states[i].state);
         lua_setfield(L, -2, states[i].name);

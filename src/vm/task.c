@@ -3,13 +3,15 @@
 
 #include "base/mem.h"
 #include "base/rc.h"
+#include "vm/cancel.h"
+#include "vm/outward.h"
 
 #include <assert.h>
+#include <string.h>
 #include <time.h>
 
 /* Coroutines kept for later; what a burst leaves beyond it goes to the collector. */
 #define IDLE_MAX    256
-#define SLEEP_S_MAX (366.0 * 86400)
 #define STACK_SLOTS 32 /* what the server itself pushes on a task's stack at most */
 
 void bq_tasks_open(lua_State *L, struct bq_vm *vm)
@@ -27,6 +29,7 @@ void bq_tasks_open(lua_State *L, struct bq_vm *vm)
     /* The first luaL_unref of a state makes the list of free references, which needs memory. */
     lua_pushboolean(L, true);
     luaL_unref(L, LUA_REGISTRYINDEX, luaL_ref(L, LUA_REGISTRYINDEX));
+    bq_outward_open(L, vm);
 }
 
 static void make_thread(lua_State *L, void *arg)
@@ -34,6 +37,7 @@ static void make_thread(lua_State *L, void *arg)
     struct bq_task *task = arg;
     task->L = lua_newthread(L);
     luaL_checkstack(task->L, STACK_SLOTS, "task");
+    bq_outward_own(L, task->L);
     task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -43,7 +47,9 @@ static struct bq_task *new_task(struct bq_vm *vm)
     if (!task)
         return NULL;
     task->vm = vm;
-    task->ref = LUA_NOREF;
+    task->ref = task->error = LUA_NOREF;
+    task->handle = BQ_HANDLE_NONE;
+    bq_list_init(&task->scopes);
     if (bq_vm_protect(vm, make_thread, task) != BQ_OK) {
         bq_free(task);
         return NULL;
@@ -65,6 +71,8 @@ struct bq_task *bq_task_take(struct bq_vm *vm)
 
 static void free_task(struct bq_task *task)
 {
+    if (task->marked)
+        bq_task_unmark(task);
     luaL_unref(task->vm->L, LUA_REGISTRYINDEX, task->ref);
     task->vm->task_count--;
     bq_free(task);
@@ -79,6 +87,8 @@ static bool has_own_globals(const struct bq_task *task)
 void bq_task_give(struct bq_task *task)
 {
     struct bq_vm *vm = task->vm;
+    if (task->marked)
+        bq_task_unmark(task);
     if (vm->idle_count >= IDLE_MAX || has_own_globals(task)) {
         free_task(task);
         return;
@@ -113,12 +123,16 @@ static void resume(struct bq_task *task, int nargs)
     vm->running = task;
     int rc = lua_resume(task->L, nargs);
     vm->running = outer;
-    if (rc == 0)
-        end_task(task, BQ_TASK_DONE);
-    else if (rc != LUA_YIELD)
-        end_task(task, BQ_TASK_ERROR);
-    else if (!task->waiting)
+    if (rc == LUA_YIELD && task->waiting) {
+        lua_settop(task->L, 0);
+        return;
+    }
+    if (task->waiting)
+        bq_task_unwait(task);
+    if (rc == LUA_YIELD)
         end_with_text(task, BQ_VM_TEXT_YIELDED); /* nobody would ever resume it */
+    else
+        end_task(task, rc == 0 ? BQ_TASK_DONE : BQ_TASK_ERROR);
 }
 
 void bq_task_start(struct bq_task *task, int nargs, bq_task_fn done, void *arg)
@@ -129,34 +143,90 @@ void bq_task_start(struct bq_task *task, int nargs, bq_task_fn done, void *arg)
     resume(task, nargs);
 }
 
+/* Raises, blamed on the caller of the function that Lua code wraps around a C function that waits.
+ */
+static void fail(lua_State *L, const char *format, const char *what)
+{
+    luaL_where(L, 2);
+    lua_pushfstring(L, format, what);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
+/* A yield crosses them, though they are C functions. */
+static bool lets_wait(const char *name)
+{
+    return strcmp(name, "pcall") == 0 || strcmp(name, "xpcall") == 0;
+}
+
+const char *bq_task_blocker(lua_State *L, lua_Debug *info)
+{
+    for (int level = 1; lua_getstack(L, level, info); level++)
+        if (lua_getinfo(L, "Sn", info) && *info->what == 'C' && info->name &&
+            !lets_wait(info->name))
+            return info->name;
+    return "a C function";
+}
+
+static void fail_blocked(lua_State *L, const char *what)
+{
+    lua_Debug info;
+    const char *blocker = bq_task_blocker(L, &info);
+    luaL_where(L, 2);
+    lua_pushfstring(L,
+                    "%s: cannot wait inside a function that C code calls, here \"%s\" (table.sort, "
+                    "string.gsub, require, … cannot be suspended): call it before or after",
+                    what, blocker);
+    lua_concat(L, 2);
+    lua_error(L);
+}
+
 struct bq_task *bq_task_running(lua_State *L, const char *what)
 {
     struct bq_task *task = bq_vm_of(L)->running;
     if (!task)
-        luaL_error(L,
-                   "%s: only a handler, a hook or a function they call can wait, "
-                   "not code that runs while the application loads",
-                   what);
-    if (task->L != L)
-        luaL_error(L,
-                   "%s: cannot wait inside a coroutine of the application's own: "
-                   "call it outside of coroutine.wrap or coroutine.create",
-                   what);
+        fail(L,
+             "%s: only a handler, a hook or a function they call can wait, "
+             "not code that runs while the application loads",
+             what);
     if (!lua_isyieldable(L))
-        luaL_error(L,
-                   "%s: cannot wait inside a function that C code calls "
-                   "(table.sort, string.gsub, require, …): call it before or after",
-                   what);
+        fail_blocked(L, what);
+    if (task->waiting)
+        bq_task_unwait(task);
+    if (task->marked)
+        bq_task_check(L, task);
     return task;
+}
+
+static int wait(lua_State *L, struct bq_task *task)
+{
+    task->waiting = true;
+    bq_list_push(&task->vm->waiting, &task->node);
+    return bq_outward_yield(L);
 }
 
 int bq_task_wait(lua_State *L, struct bq_task *task, bq_task_cancel_fn cancel, void *arg)
 {
-    task->waiting = true;
     task->cancel = cancel;
+    task->interrupt = NULL;
     task->cancel_arg = arg;
-    bq_list_push(&task->vm->waiting, &task->node);
-    return lua_yield(L, 0);
+    return wait(L, task);
+}
+
+int bq_task_wait_for(lua_State *L, struct bq_task *task, bq_task_interrupt_fn interrupt, void *arg)
+{
+    task->cancel = NULL;
+    task->interrupt = interrupt;
+    task->cancel_arg = arg;
+    return wait(L, task);
+}
+
+void bq_task_unwait(struct bq_task *task)
+{
+    bq_list_remove(&task->node);
+    task->waiting = task->raising = false;
+    if (task->cancel)
+        task->cancel(task->cancel_arg);
 }
 
 void bq_task_wake(struct bq_task *task, int nresults)
@@ -174,9 +244,7 @@ void bq_task_wake(struct bq_task *task, int nresults)
 void bq_task_drop(struct bq_task *task)
 {
     assert(task->waiting && !task->vm->running);
-    bq_list_remove(&task->node);
-    if (task->cancel)
-        task->cancel(task->cancel_arg);
+    bq_task_unwait(task);
     task->done(task, BQ_TASK_DROPPED);
     free_task(task);
 }
@@ -191,35 +259,72 @@ void bq_tasks_drop(struct bq_vm *vm)
     vm->idle_count = 0;
 }
 
-static void wake_sleeper(struct bq_timer *timer)
-{
-    bq_task_wake(BQ_CONTAINER(timer, struct bq_task, timer), 0);
-}
-
-static void cancel_sleep(void *arg)
+static void clear_timer(void *arg)
 {
     struct bq_task *task = arg;
     bq_timer_clear(bq_loop_wheel(task->vm->loop), &task->timer);
 }
 
+static void wake_on_time(struct bq_timer *timer)
+{
+    bq_task_wake(BQ_CONTAINER(timer, struct bq_task, timer), 0);
+}
+
+void bq_task_wake_later(struct bq_task *task)
+{
+    task->cancel = clear_timer;
+    task->interrupt = NULL;
+    task->cancel_arg = task;
+    task->timer.fn = wake_on_time;
+    bq_timer_set(bq_loop_wheel(task->vm->loop), &task->timer, bq_loop_now_ms(task->vm->loop));
+}
+
+static void start_on_time(struct bq_timer *timer)
+{
+    struct bq_task *task = BQ_CONTAINER(timer, struct bq_task, timer);
+    bq_list_remove(&task->node);
+    task->waiting = false;
+    resume(task, lua_gettop(task->L) - 1);
+}
+
+/* An error that meets it before it has begun is raised at its first wait: interrupt is no case
+ * for a coroutine that has none yet. */
+static void ignore_interrupt(void *arg, int error)
+{
+    (void)arg;
+    (void)error;
+}
+
+void bq_task_start_later(struct bq_task *task, bq_task_fn done, void *arg)
+{
+    assert(!task->waiting);
+    task->done = done;
+    task->arg = arg;
+    bq_task_wake_later(task);
+    task->interrupt = ignore_interrupt;
+    task->timer.fn = start_on_time;
+    task->waiting = true;
+    bq_list_push(&task->vm->waiting, &task->node);
+}
+
 /* The loop's own clock stands still while Lua runs: a handler that computes for a
  * while and then sleeps shall sleep its full time. */
-static uint64_t now_ms(void)
+uint64_t bq_task_due_ms(double seconds)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    /* One more millisecond, since the one that has begun is not whole. */
+    uint64_t wait_ms = (uint64_t)(seconds * 1000 + 0.999) + 1;
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + wait_ms;
 }
 
 int bq_task_sleep(lua_State *L)
 {
-    double seconds = luaL_checknumber(L, 1);
-    luaL_argcheck(L, seconds >= 0 && seconds <= SLEEP_S_MAX, 1,
-                  "seconds from 0 to a year expected");
+    double seconds = lua_tonumber(L, 1);
+    if (!lua_isnumber(L, 1) || !(seconds >= 0 && seconds <= BQ_TASK_SECONDS_MAX))
+        fail(L, "%s: a number of seconds from 0 to a year expected", "barq.sleep");
     struct bq_task *task = bq_task_running(L, "barq.sleep");
-    task->timer.fn = wake_sleeper;
-    /* One more millisecond, since the one that has begun is not whole. */
-    uint64_t wait_ms = (uint64_t)(seconds * 1000 + 0.999) + 1;
-    bq_timer_set(bq_loop_wheel(task->vm->loop), &task->timer, now_ms() + wait_ms);
-    return bq_task_wait(L, task, cancel_sleep, task);
+    task->timer.fn = wake_on_time;
+    bq_timer_set(bq_loop_wheel(task->vm->loop), &task->timer, bq_task_due_ms(seconds));
+    return bq_task_wait(L, task, clear_timer, task);
 }

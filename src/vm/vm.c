@@ -53,6 +53,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
     vm->loop = loop;
     bq_list_init(&vm->idle);
     bq_list_init(&vm->waiting);
+    bq_handles_init(&vm->handles);
     vm->L = luaL_newstate();
     if (!vm->L) {
         bq_free(vm);
@@ -81,6 +82,7 @@ void bq_vm_free(struct bq_vm *vm)
         lua_setallocf(vm->L, vm->alloc, vm->alloc_arg);
         lua_close(vm->L);
     }
+    bq_handles_release(&vm->handles);
     bq_free(vm);
 }
 

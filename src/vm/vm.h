@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "net/loop.h"
+#include "vm/handle.h"
 #include "vm/lua.h"
 
 #include <stddef.h>
@@ -26,6 +27,8 @@ struct bq_vm {
     struct bq_list waiting;  /* suspended tasks */
     size_t idle_count;
     size_t task_count;           /* all that exist */
+    struct bq_handles handles;   /* of tasks that Lua knows by number */
+    int awaited, wrap, owned;    /* outward.c's, in the registry */
     int texts[BQ_VM_TEXT_COUNT]; /* the registry's: ready where nothing could catch an error */
     lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
     void *alloc_arg;

@@ -22,7 +22,7 @@ local app = [[
     for i, pair in ipairs(req.trailers) do trailers[i] = barq.array(pair) end
     return { body = req.body, trailers = trailers, sum = req.headers["x-sum"] }
   end)
-  barq.get("/slow", function()
+  barq.get("/slow", { disconnect = "ignore" }, function()
     barq.sleep(0.1)
     return "slow"
   end)

@@ -89,6 +89,7 @@ local function annotated_fields(path, class)
 end
 
 local CORE, REQUEST = "src/app/lua_core.c", "src/app/request.c"
+local TASK = "src/vm/lua_task.c"
 local SHARED, FLIGHT = "src/data/lua_shared.c", "src/data/lua_flight.c"
 local META, META_SHARED, META_DOCS = "lua/meta/barq.lua", "lua/meta/shared.lua", "lua/meta/docs.lua"
 local TESTING, META_TESTING = "src/lua_testing.c", "lua/meta/testing.lua"
@@ -108,6 +109,9 @@ describe("the annotations of what C gives", function()
     local given = names_in_c(CORE, "functions%[%]")
     local body = assert(read(CORE):match("\nvoid bq_core_open.-\n}"))
     for name in body:gmatch('lua_setfield%(L, %-?%d+, "([%w_]+)"%)') do given[name] = true end
+    for _, list in ipairs { "task_functions%[%]", "waiting_functions%[%]" } do
+      for name in pairs(names_in_c(TASK, list)) do given[name] = true end
+    end
     local annotated = annotated_functions(META, "core")
     for name in pairs(annotated_fields(META, "barq.core")) do annotated[name] = true end
     assert.same(sorted(given), sorted(annotated))
@@ -117,7 +121,7 @@ describe("the annotations of what C gives", function()
     local given = names_in_c(SHARED, "functions%[%]")
     names_in_calls(FLIGHT, 'bq_shared_add%(L, binding, metatable, "([%w_]+)"', given)
     for name in pairs(names_in_c(FLIGHT, "states%[%]")) do given[name] = true end
-    given.methods = true
+    given.methods, given.awaited = true, true
     local annotated = annotated_functions(META_SHARED, "core")
     for name in pairs(annotated_fields(META_SHARED, "barq.shared.core")) do
       annotated[name] = true
