@@ -7,6 +7,7 @@
 #include "modules.h"
 
 #include "data/lua_shared.h"
+#include "data/lua_sqlite.h"
 #include "docs_ui.h"
 
 /* Every opener's upvalue is the process's stores. */
@@ -16,10 +17,17 @@ static int open_shared(lua_State *L)
     return 1;
 }
 
+static int open_sqlite(lua_State *L)
+{
+    bq_sqlite_open_module(L);
+    return 1;
+}
+
 /* Every module written in C; "barq.core" is missing because each application brings its
  * own (app/lua_core.h). */
 static const luaL_Reg c_modules[] = {
     {"barq.shared.core", open_shared},
+    {"barq.sqlite.core", open_sqlite},
     {"barq.docs.core", bq_docs_ui_open},
     {NULL, NULL},
 };

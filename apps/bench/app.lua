@@ -51,3 +51,28 @@ barq.get("/cpu", function()
   end
   return { total = total }
 end)
+
+-- Each worker's own, so that what is measured is the query and not the file system.
+local users = barq.depends {
+  scope = "worker",
+  open = function()
+    local db = barq.sqlite.open(":memory:")
+    db:exec("create table users (id integer primary key, name text not null, email text not null)")
+    db:tx(function()
+      for i = 1, 100 do
+        db:exec("insert into users (name, email) values (?, ?)", "User " .. i,
+          ("user%d@example.com"):format(i))
+      end
+    end)
+    return db
+  end,
+  close = function(db) db:close() end,
+}
+
+local User = barq.schema("User", { id = t.integer, name = t.string, email = t.string })
+
+barq.get("/db", { depends = { db = users }, returns = t.array(User) }, function(_, deps)
+  local first = math.random(1, 91)
+  return deps.db:query("select id, name, email from users where id between ? and ? order by id",
+    first, first + 9)
+end)

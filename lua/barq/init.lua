@@ -14,6 +14,7 @@ local response = require "barq.response"
 local schema = require "barq.schema"
 local security = require "barq.security"
 local shared = require "barq.shared"
+local sqlite = require "barq.sqlite"
 local state = require "barq.state"
 local tasks = require "barq.tasks"
 local timers = require "barq.timers"
@@ -59,6 +60,8 @@ local barq = {
   shared = shared,
   sleep = core.sleep,
   spawn = tasks.spawn,
+  --- Databases in files: open, migrate, blob.
+  sqlite = sqlite,
   t = schema.t,
   text = response.text,
   use = middleware.use,

@@ -22,6 +22,7 @@
     X(read)               \
     X(short_read)         \
     X(short_write)        \
+    X(thread)             \
     X(write)
 
 enum bq_fault_site {

@@ -50,6 +50,7 @@ static struct bq_task *new_task(struct bq_vm *vm)
     task->ref = task->error = LUA_NOREF;
     task->handle = BQ_HANDLE_NONE;
     bq_list_init(&task->scopes);
+    bq_list_init(&task->guards);
     if (bq_vm_protect(vm, make_thread, task) != BQ_OK) {
         bq_free(task);
         return NULL;
@@ -100,8 +101,18 @@ void bq_task_give(struct bq_task *task)
     vm->idle_count++;
 }
 
+static void run_guards(struct bq_task *task)
+{
+    struct bq_node *node;
+    while ((node = bq_list_take(&task->guards))) {
+        struct bq_task_guard *guard = BQ_CONTAINER(node, struct bq_task_guard, node);
+        guard->fn(guard);
+    }
+}
+
 static void end_task(struct bq_task *task, enum bq_task_end end)
 {
+    run_guards(task);
     task->done(task, end);
     if (end == BQ_TASK_ERROR)
         free_task(task);
@@ -245,6 +256,7 @@ void bq_task_drop(struct bq_task *task)
 {
     assert(task->waiting && !task->vm->running);
     bq_task_unwait(task);
+    run_guards(task);
     task->done(task, BQ_TASK_DROPPED);
     free_task(task);
 }

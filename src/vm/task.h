@@ -35,6 +35,13 @@ typedef void (*bq_task_fn)(struct bq_task *task, enum bq_task_end end);
  * nobody else wakes the task. */
 typedef void (*bq_task_cancel_fn)(void *arg);
 
+/* What has to be undone when a task ends before it has undone it itself. Embedded by its owner, who
+ * removes the node before its memory goes. */
+struct bq_task_guard {
+    struct bq_node node;
+    void (*fn)(struct bq_task_guard *guard);
+};
+
 /* Runs instead when a task waits for another that is to end first: passes the error (a reference)
  * on to that one, whose end wakes this one as always. */
 typedef void (*bq_task_interrupt_fn)(void *arg, int error);
@@ -58,6 +65,7 @@ struct bq_task {
     bq_task_interrupt_fn interrupt; /* NULL: cancel, and the error is raised at the wait */
     void *cancel_arg;
     struct bq_timer timer; /* for whatever it waits for */
+    struct bq_list guards; /* their fn run when it ends, however it does */
 };
 
 /* A task with an empty stack. Fails: NULL without memory. */

@@ -144,4 +144,13 @@ describe("apps/bench", function()
     local n = 100000
     assert.equal(n * (n + 1) * (2 * n + 1) / 6, cjson.decode(http.get(s.port, "/cpu").body).total)
   end)
+
+  it("answers /db with ten users in a row", function()
+    local list = http.get(s.port, "/db"):json()
+    assert.equal(10, #list)
+    for i, user in ipairs(list) do
+      local id = list[1].id + i - 1
+      assert.same({ id = id, name = "User " .. id, email = "user" .. id .. "@example.com" }, user)
+    end
+  end)
 end)

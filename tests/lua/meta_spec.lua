@@ -91,6 +91,7 @@ end
 local CORE, REQUEST = "src/app/lua_core.c", "src/app/request.c"
 local TASK = "src/vm/lua_task.c"
 local SHARED, FLIGHT = "src/data/lua_shared.c", "src/data/lua_flight.c"
+local SQLITE, META_SQLITE = "src/data/lua_sqlite.c", "lua/meta/sqlite.lua"
 local META, META_SHARED, META_DOCS = "lua/meta/barq.lua", "lua/meta/shared.lua", "lua/meta/docs.lua"
 local TESTING, META_TESTING = "src/lua_testing.c", "lua/meta/testing.lua"
 
@@ -129,6 +130,17 @@ describe("the annotations of what C gives", function()
     assert.same(sorted(given), sorted(annotated))
   end)
 
+  it("name what barq.sqlite.core has", function()
+    local given = names_in_c(SQLITE, "functions%[%]")
+    names_in_calls(SQLITE, 'add_methods%(L, "([%w_]+)"', given)
+    given.blob_type = true
+    local annotated = annotated_functions(META_SQLITE, "core")
+    for name in pairs(annotated_fields(META_SQLITE, "barq.sqlite.core")) do
+      annotated[name] = true
+    end
+    assert.same(sorted(given), sorted(annotated))
+  end)
+
   it("name what barq.docs.core has", function()
     local given = {}
     local body = assert(read("src/docs_ui.c"):match("\nint bq_docs_ui_open.-\n}"))
@@ -147,7 +159,7 @@ describe("the annotations of what C gives", function()
   end)
 end)
 
-local sources = { META, META_SHARED, META_DOCS, META_TESTING }
+local sources = { META, META_SHARED, META_SQLITE, META_DOCS, META_TESTING }
 for path in io.popen("ls lua/barq/*.lua"):lines() do sources[#sources + 1] = path end
 
 describe("the annotated parameters", function()

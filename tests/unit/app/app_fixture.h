@@ -67,6 +67,7 @@ static inline void open_sources(lua_State *L, void *arg)
     if (luaL_dostring(L, "package.path = '" BARQ_SOURCE_DIR "/lua/?.lua;" BARQ_SOURCE_DIR
                          "/lua/?/init.lua;' .. package.path\n"
                          "package.preload['barq.shared'] = function() return {} end\n"
+                         "package.preload['barq.sqlite'] = function() return {} end\n"
                          "package.preload['barq.docs.core'] = function()\n"
                          "  return { files = {} }\n"
                          "end\n"

@@ -94,6 +94,7 @@ static void c_modules_are_found_by_require(void **state)
 {
     struct fixture *f = *state;
     run(f->L, "assert(type(require 'barq.shared.core') == 'table')");
+    run(f->L, "assert(type(require 'barq.sqlite.core') == 'table')");
 }
 
 static void an_unknown_module_is_still_unknown(void **state)

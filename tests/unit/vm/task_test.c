@@ -198,6 +198,40 @@ static void a_dropped_task_tells_its_owner(void **state)
     assert_int_equal(f->vm->task_count, 0);
 }
 
+struct guarded {
+    struct bq_task_guard guard;
+    int runs;
+};
+
+static void count_run(struct bq_task_guard *guard)
+{
+    BQ_CONTAINER(guard, struct guarded, guard)->runs++;
+}
+
+static int l_guard(lua_State *L)
+{
+    struct guarded *g = lua_touserdata(L, lua_upvalueindex(1));
+    bq_list_push(&bq_vm_of(L)->running->guards, &g->guard.node);
+    return 0;
+}
+
+static void guards_run_once_however_the_task_ends(void **state)
+{
+    static const char *const ends[] = {"guard()", "guard() error('x')", "guard() sleep(1000)"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct guarded g = {.guard.fn = count_run};
+        struct outcome o;
+        lua_pushlightuserdata(f->vm->L, &g);
+        lua_pushcclosure(f->vm->L, l_guard, 1);
+        lua_setglobal(f->vm->L, "guard");
+        start(f, ends[i], &o);
+        bq_tasks_drop(f->vm);
+        assert_int_equal(o.ends, 1);
+        assert_int_equal(g.runs, 1);
+    }
+}
+
 static void one_waiting_task_is_dropped_and_others_go_on(void **state)
 {
     struct fixture *f = *state;
@@ -283,6 +317,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(sleeping_outside_a_task_is_a_clear_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_dropped_task_tells_its_owner, setup, teardown),
+        cmocka_unit_test_setup_teardown(guards_run_once_however_the_task_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(one_waiting_task_is_dropped_and_others_go_on, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
