@@ -5,6 +5,7 @@
 #include "app/dispatch.h"
 #include "app/failure.h"
 #include "app/lua_core.h"
+#include "app/prepare.h"
 #include "app/reply.h"
 #include "app/request.h"
 #include "base/log.h"
@@ -39,7 +40,7 @@ static int open_modules(lua_State *L)
     bq_schemas_init(L, &app->schemas);
     bq_core_open(L, app);
     bq_request_open(L, app);
-    bq_dispatch_open(L, app);
+    bq_prepare_open(L, app);
     bq_reply_open(L, app);
     app->env.open_modules(L, app->env.open_modules_arg);
     require_module(L, "barq.response");

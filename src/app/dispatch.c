@@ -3,9 +3,10 @@
 
 #include "app/cut.h"
 #include "app/failure.h"
-#include "app/input.h"
+#include "app/prepare.h"
 #include "app/reply.h"
 #include "app/request.h"
+#include "app/unrouted.h"
 #include "base/log.h"
 #include "base/rc.h"
 #include "vm/cancel.h"
@@ -96,64 +97,6 @@ void bq_dispatch_request(void *self, struct bq_exchange *ex)
 
 /* --- ROUTE ------------------------------------------------------------------------------- */
 
-static bq_str allow_text(struct bq_call *call, uint32_t allow)
-{
-    struct bq_buf text = BQ_BUF_INIT;
-    bq_str copy = BQ_STR("");
-    if (bq_allow_write(&text, allow) == BQ_OK)
-        copy = bq_arena_dup(&call->ex->arena, bq_buf_str(&text));
-    bq_buf_release(&text);
-    return copy;
-}
-
-/* The path with its trailing slash added or taken away, if a route has that. */
-static bool find_slash_variant(struct bq_call *call)
-{
-    struct bq_request *r = &call->ex->request;
-    bool slashed = r->path.n > 1 && r->path.p[r->path.n - 1] == '/';
-    size_t path_bytes = slashed ? r->path.n - 1 : r->path.n + 1;
-    char *text = bq_arena_alloc(&call->ex->arena, path_bytes + r->query.n + 1);
-    if (!text || r->path.n < 2)
-        return false;
-    memcpy(text, r->path.p, slashed ? path_bytes : r->path.n);
-    if (!slashed)
-        text[path_bytes - 1] = '/';
-    if (bq_router_match(call->app->router, r->method, bq_str_of(text, path_bytes), &call->ex->arena,
-                        &call->match) != BQ_MATCH_FOUND)
-        return false;
-    size_t n = path_bytes;
-    if (r->query.p) {
-        text[n++] = '?';
-        memcpy(text + n, r->query.p, r->query.n);
-        n += r->query.n;
-    }
-    call->location = bq_str_of(text, n);
-    return true;
-}
-
-static int status_without_route(struct bq_call *call)
-{
-    const struct bq_request *r = &call->ex->request;
-    switch (call->outcome) {
-    case BQ_MATCH_METHOD:
-        call->allow = allow_text(call, call->match.allow);
-        return r->method == BQ_OPTIONS ? 204 : 405;
-    case BQ_MATCH_INVALID:
-        return 400;
-    case BQ_MATCH_MEMORY:
-        return 503;
-    default:
-        break;
-    }
-    if (r->method == BQ_OPTIONS && bq_str_eq(r->path, BQ_STR("*")))
-        return 204;
-    /* "//host" must not become a Location that leads elsewhere. */
-    if (call->app->options.redirect_slashes && !bq_str_starts(r->path, BQ_STR("//")) &&
-        find_slash_variant(call))
-        return 308;
-    return 404;
-}
-
 static void step_route(struct bq_call *call)
 {
     if (call->outcome == BQ_MATCH_FOUND) {
@@ -161,7 +104,7 @@ static void step_route(struct bq_call *call)
         run(call);
         return;
     }
-    call->status = status_without_route(call);
+    call->status = bq_unrouted_status(call);
     if (call->app->refs.fallback == LUA_NOREF || call->status == 503 || call->status == 308) {
         bq_reply_status(call, call->status);
         return;
@@ -172,107 +115,19 @@ static void step_route(struct bq_call *call)
 
 /* --- entering Lua: CHAIN, DEPENDS, HANDLER, FALLBACK, CLOSE --------------------------------- */
 
-/* Reads the declared input into the req at index. False: it is refused. */
-static bool read_input(lua_State *L, struct bq_call *call, int index)
-{
-    if (call->input_read || !call->route->input)
-        return true;
-    call->status = bq_input_check(L, call, index);
-    call->input_read = call->status == 0;
-    return call->input_read;
-}
-
-static int prepare_handler(lua_State *L, struct bq_call *call)
-{
-    const struct bq_plan *plan = call->route->plan;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->handler);
-    bq_request_push_own(L, call);
-    if (!read_input(L, call, lua_gettop(L)))
-        return 0;
-    if (!plan)
-        return 2;
-    bq_deps_push(L, call, &plan->deps);
-    return 3;
-}
-
-static int prepare_provider(lua_State *L, struct bq_call *call)
-{
-    const struct bq_provider *provider = call->route->plan->providers[call->opened];
-    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->open);
-    bq_request_push_own(L, call);
-    bq_deps_push(L, call, &provider->deps);
-    return 3;
-}
-
-/* Makes the table of values, and reads the input: whatever comes before the first provider. */
-static int prepare_values(lua_State *L, struct bq_call *call)
-{
-    if (call->values == LUA_NOREF) {
-        bq_request_push(L, call);
-        bq_values_make(L, call, lua_gettop(L));
-    }
-    bq_request_push_own(L, call);
-    read_input(L, call, lua_gettop(L));
-    return 0;
-}
-
-static int prepare_fallback(lua_State *L, struct bq_call *call)
-{
-    lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.fallback);
-    bq_request_push(L, call);
-    lua_pushinteger(L, call->status);
-    if (call->allow.n)
-        lua_pushlstring(L, call->allow.p, call->allow.n);
-    else
-        lua_pushnil(L);
-    return 4;
-}
-
-/* Runs on the task's own coroutine, protected: the function and its arguments, which need
- * memory. The call is in app->entering, since pushing it as an argument would need memory, too. */
-static int prepare(lua_State *L)
-{
-    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
-    struct bq_call *call = app->entering;
-    switch (call->step) {
-    case BQ_STEP_CHAIN:
-        lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->chain);
-        bq_request_push(L, call);
-        return 2;
-    case BQ_STEP_DEPENDS:
-        if (call->values == LUA_NOREF || (call->route->input && !call->input_read))
-            return prepare_values(L, call);
-        return prepare_provider(L, call);
-    case BQ_STEP_FALLBACK:
-        return prepare_fallback(L, call);
-    default:
-        return prepare_handler(L, call);
-    }
-}
-
-void bq_dispatch_open(lua_State *L, struct bq_app *app)
-{
-    lua_pushlightuserdata(L, app);
-    lua_pushcclosure(L, prepare, 1);
-    app->refs.prepare = luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
 static void task_done(struct bq_task *task, enum bq_task_end end);
 
 /* A task with the step's function and arguments on its stack, which may be none (then nothing is
  * to be called). NULL: the call has failed, and has gone on. */
 static struct bq_task *prepare_task(struct bq_call *call)
 {
-    struct bq_app *app = call->app;
-    struct bq_task *task = bq_task_take(app->vm);
+    struct bq_task *task = bq_task_take(call->app->vm);
     if (!task) {
         bq_failure_memory(call);
         return NULL;
     }
     call->task = task;
-    app->entering = call;
-    lua_rawgeti(task->L, LUA_REGISTRYINDEX, app->refs.prepare);
-    if (lua_pcall(task->L, 0, LUA_MULTRET, 0) == 0)
+    if (bq_prepare(call, task) == 0)
         return task;
     /* A lack of memory, or what a schema's check or the application's hooks raise. */
     call->step = BQ_STEP_ERROR;

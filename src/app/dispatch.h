@@ -74,9 +74,6 @@ void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response
 /* A call that waits for another's provider fails with the error, a reference. */
 void bq_dispatch_fail(struct bq_call *call, int error);
 
-/* Makes the C functions that build calls on a task's stack. Raises: on memory exhaustion. */
-void bq_dispatch_open(lua_State *L, struct bq_app *app);
-
 /* core.enter(req), under middleware.lua's next(): runs the route below the middleware.
  * Gives: true, value, status; or false, error, traceback. */
 int bq_dispatch_enter(lua_State *L);

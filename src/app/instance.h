@@ -17,7 +17,7 @@
 
 /* References into the registry. */
 struct bq_app_refs {
-    int prepare;       /* C: (call) -> handler, req (dispatch.c) */
+    int prepare;       /* C: () -> a function and its arguments (prepare.c) */
     int read_response; /* C: (Response) -> body (reply.c) */
     int respond;       /* errors.respond(req, err, trace) -> Response */
     int fallback;      /* (req, status, allow) -> Response; LUA_NOREF without middleware */
