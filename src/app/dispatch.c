@@ -7,7 +7,6 @@
 #include "app/reply.h"
 #include "app/request.h"
 #include "app/unrouted.h"
-#include "base/log.h"
 #include "base/rc.h"
 #include "vm/cancel.h"
 
