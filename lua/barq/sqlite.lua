@@ -145,14 +145,16 @@ local function end_tx(tx, ok, ...)
   return ...
 end
 
+-- A task that is ended does this nevertheless, or what fn has left half done would be committed
+-- with the rest. Where it fails, as on an error that rolled back all of it, nothing is left.
 local function end_savepoint(tx, ok, ...)
-  if ok then
-    tx:exec("release barq")
-    return ...
-  end
-  -- Some errors roll back all of it: then there is no savepoint any more.
-  pcall(tx.exec, tx, "rollback to barq; release barq")
-  error((...), 0)
+  core.shield(true)
+  local ended, err = pcall(tx.exec, tx, ok and "release barq" or "rollback to barq; release barq")
+  core.shield(false)
+  if not ended then core.roll_back(tx) end
+  if not ok then error((...), 0) end
+  if not ended then error(err, 0) end
+  return ...
 end
 
 ---Runs `fn(tx)` in a transaction: all that the task does with the database in it, and what others

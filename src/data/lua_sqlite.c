@@ -13,8 +13,8 @@
 #include "base/rc.h"
 #include "data/lua_sqlite_values.h"
 #include "data/sqlite_pool.h"
+#include "vm/lua_task.h"
 #include "vm/outward.h"
-#include "vm/task.h"
 
 #define DB_TYPE "barq.sqlite.db"
 #define TX_TYPE "barq.sqlite.tx"
@@ -569,8 +569,8 @@ void bq_sqlite_open_module(lua_State *L)
         {"current", l_current},     {"commit", l_commit},
         {"roll_back", l_roll_back}, {"next_row", l_next_row},
         {"open", l_open},           {"own", l_own},
-        {"result", l_result},       {"start", l_start},
-        {"wait", l_wait},
+        {"result", l_result},       {"shield", bq_task_shield},
+        {"start", l_start},         {"wait", l_wait},
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {

@@ -72,10 +72,10 @@ static int l_cancel(lua_State *L)
     return 0;
 }
 
-/* shield(on): shields are counted. While the application loads there is nothing to be shielded. */
-static int l_shield(lua_State *L)
+int bq_task_shield(lua_State *L)
 {
-    struct bq_task *task = bq_vm_of(L)->running;
+    const struct bq_vm *vm = bq_vm_of(L);
+    struct bq_task *task = vm ? vm->running : NULL;
     if (!task)
         return 0;
     if (lua_toboolean(L, 1)) {
@@ -118,7 +118,7 @@ static const luaL_Reg task_functions[] = {
     {"begin_timeout", l_begin_timeout},
     {"cancel", l_cancel},
     {"end_timeout", l_end_timeout},
-    {"shield", l_shield},
+    {"shield", bq_task_shield},
     {"task", l_task},
     {"unpark", l_unpark},
     {NULL, NULL},

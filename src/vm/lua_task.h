@@ -12,6 +12,10 @@
 /* Pushes task's number. Raises: on memory exhaustion. */
 void bq_task_push_handle(lua_State *L, struct bq_task *task);
 
+/* shield(on), a lua_CFunction: nothing ends the running task's waits meanwhile. Shields are
+ * counted. Where no task runs there is nothing to be shielded. */
+int bq_task_shield(lua_State *L);
+
 /* Adds the functions to the table on top: sleep, task, park, unpark, cancel, shield,
  * begin_timeout, end_timeout. Raises: on memory exhaustion. */
 void bq_task_open_functions(lua_State *L);

@@ -221,4 +221,56 @@ describe("a statement whose time is over", function()
       end)]] }
     assert.equal("[0,0,0,3]", http.get(s.port, "/").body)
   end)
+
+  it("ends a transaction within another alone where it sleeps", function()
+    local s = server.start { app = [[
+      local barq = require "barq"
+      local database = barq.depends {
+        scope = "worker",
+        open = function()
+          local db = barq.sqlite.open("test.db")
+          db:exec("create table a (v)")
+          return db
+        end,
+        close = function(db) db:close() end,
+      }
+      barq.get("/", { depends = { db = database } }, function(_, deps)
+        local db = deps.db
+        db:tx(function()
+          db:exec("insert into a values ('outer')")
+          pcall(barq.with_timeout, 0.02, db.tx, db, function()
+            db:exec("insert into a values ('inner')")
+            barq.sleep(9)
+          end)
+          db:exec("insert into a values ('after')")
+        end)
+        return db:query("select v from a")
+      end)]] }
+    assert.equal('[{"v":"outer"},{"v":"after"}]', http.get(s.port, "/").body)
+  end)
+
+  it("keeps what a transaction within another has done when its time is over at its end", function()
+    local s = server.start { app = [[
+      local barq = require "barq"
+      local database = barq.depends {
+        scope = "worker",
+        open = function()
+          local db = barq.sqlite.open("test.db")
+          db:exec("create table a (v)")
+          return db
+        end,
+        close = function(db) db:close() end,
+      }
+      barq.get("/", { depends = { db = database } }, function(_, deps)
+        local db = deps.db
+        return db:tx(function()
+          return (barq.with_timeout(0.02, db.tx, db, function()
+            db:exec("insert into a values (1)")
+            pcall(barq.sleep, 9)
+            return "whole"
+          end))
+        end) .. db:one("select count(*) as n from a").n
+      end)]] }
+    assert.equal("whole1", http.get(s.port, "/").body)
+  end)
 end)
