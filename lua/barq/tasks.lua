@@ -103,13 +103,26 @@ local function outcome(task)
   return unpack(task.results, 1, task.results.n)
 end
 
--- Parks until the task is done.
+local function forget(waiters, waiter)
+  for i = #waiters, 1, -1 do
+    if waiters[i] == waiter then return table.remove(waiters, i) end
+  end
+end
+
+-- Parks until the task is done. Who is ended meanwhile does not wait any longer.
 local function await(task, what)
   if task.done_already then return end
   local me = core.task()
   if not me then check_serving(what) end
+  if me == task.number then place.fail("%s: a task cannot wait for itself", what) end
   task.waiters[#task.waiters + 1] = me
-  while not task.done_already do core.park(what) end
+  while not task.done_already do
+    local ok, err = pcall(core.park, what)
+    if not ok then
+      forget(task.waiters, me)
+      error(err, 0)
+    end
+  end
 end
 
 --- Waits until the task has ended.

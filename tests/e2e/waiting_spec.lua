@@ -76,6 +76,30 @@ describe("waiting", function()
         ran = false, never = true }, http.get(s.port, "/cancel"):json())
     end)
 
+    it("may be given up: the task's error is logged then", function()
+      local s = serve [[
+        barq.get("/", function()
+          local task = barq.spawn(function() barq.sleep(0.05) error "nobody waits" end)
+          for _ = 1, 3 do assert(not pcall(barq.with_timeout, 0.001, task.wait, task)) end
+        end)
+      ]]
+      assert.equal(204, http.get(s.port, "/").status)
+      s:wait_for_log("barq.spawn %(.-%) failed: .-nobody waits")
+    end)
+
+    it("is refused to the task itself, which would never end", function()
+      local s = serve [[
+        barq.get("/", function()
+          local task
+          task = barq.spawn(function() task:wait() end)
+          local ok, err = pcall(barq.with_timeout, 5, task.wait, task)
+          return tostring(err)
+        end)
+      ]]
+      assert.equal("app.lua:4: task:wait: a task cannot wait for itself",
+        (http.get(s.port, "/").body:gsub("^.*/", "")))
+    end)
+
     it("is not needed: they outlive their request, and the drain waits for them", function()
       local s = serve [[
         barq.get("/", function()
