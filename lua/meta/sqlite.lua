@@ -52,6 +52,10 @@ function core.own(tx) end
 ---@return any second
 function core.result(op) end
 
+--- Counts shields up or down; under a shield nothing ends the running task's waits.
+---@param on boolean
+function core.shield(on) end
+
 ---Runs a statement if it is quick.
 ---@param db barq.Sqlite
 ---@param want integer 1 rows, 2 the first row, 3 changes and last id, 4 a cursor
