@@ -244,16 +244,6 @@ struct freezing {
     int rc;
 };
 
-/* A reference to the compiled table's field of that name, LUA_NOREF if there is none. */
-static int take_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, -1, name);
-    if (!lua_isnil(L, -1))
-        return luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
-    return LUA_NOREF;
-}
-
 static int freeze(lua_State *L)
 {
     struct freezing *f = lua_touserdata(L, 1);
@@ -262,13 +252,13 @@ static int freeze(lua_State *L)
     lua_pushboolean(L, f->app->options.dev);
     lua_pushboolean(L, f->app->options.docs);
     lua_call(L, 2, 1);
-    refs->openapi = take_field(L, "openapi");
-    refs->respond = take_field(L, "respond");
-    refs->fallback = take_field(L, "fallback");
-    refs->run_hooks = take_field(L, "run_hooks");
-    refs->run_after = take_field(L, "run_after");
-    refs->closed = take_field(L, "closed");
-    refs->worker_values = take_field(L, "worker_values");
+    refs->openapi = bq_vm_ref_field(L, -1, "openapi");
+    refs->respond = bq_vm_ref_field(L, -1, "respond");
+    refs->fallback = bq_vm_ref_field(L, -1, "fallback");
+    refs->run_hooks = bq_vm_ref_field(L, -1, "run_hooks");
+    refs->run_after = bq_vm_ref_field(L, -1, "run_after");
+    refs->closed = bq_vm_ref_field(L, -1, "closed");
+    refs->worker_values = bq_vm_ref_field(L, -1, "worker_values");
     lua_getfield(L, -1, "has_error_handlers");
     f->app->has_error_handlers = lua_toboolean(L, -1);
     lua_pop(L, 1);

@@ -54,23 +54,14 @@ static void push_memo(lua_State *L)
     lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-static int ref_field(lua_State *L, int table, const char *name)
-{
-    lua_getfield(L, table, name);
-    if (!lua_isnil(L, -1))
-        return luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
-    return LUA_NOREF;
-}
-
 static struct bq_provider *new_provider(lua_State *L, struct bq_app *app, int step)
 {
     struct bq_provider *p = arena_must(L, app, sizeof *p);
     *p = (struct bq_provider){0};
     bq_list_init(&p->waiting);
-    p->open = ref_field(L, step, "open");
-    p->close = ref_field(L, step, "close");
-    p->key = ref_field(L, step, "key");
+    p->open = bq_vm_ref_field(L, step, "open");
+    p->close = bq_vm_ref_field(L, step, "close");
+    p->key = bq_vm_ref_field(L, step, "key");
     lua_getfield(L, step, "worker");
     p->worker = lua_toboolean(L, -1);
     lua_pop(L, 1);

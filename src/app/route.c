@@ -40,15 +40,6 @@ static double number_field(lua_State *L, const char *name, double missing)
     return value;
 }
 
-static int reference_field(lua_State *L, const char *name)
-{
-    lua_getfield(L, -1, name);
-    if (!lua_isnil(L, -1))
-        return luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pop(L, 1);
-    return LUA_NOREF;
-}
-
 /* Compiles what the route table on top declares. Fails: BQ_INVALID and a sentence in error. */
 static int read_declarations(struct bq_app *app, lua_State *L, struct bq_route *route,
                              char error[static 512])
@@ -77,8 +68,8 @@ static int read_declarations(struct bq_app *app, lua_State *L, struct bq_route *
 /* Fills the route from the table on top. */
 static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *route)
 {
-    route->handler = reference_field(L, "handler");
-    route->chain = reference_field(L, "chain");
+    route->handler = bq_vm_ref_field(L, -1, "handler");
+    route->chain = bq_vm_ref_field(L, -1, "chain");
     lua_getfield(L, -1, "takes_request");
     route->takes_request = lua_toboolean(L, -1);
     lua_getfield(L, -2, "method");
@@ -88,7 +79,7 @@ static void read_route(const struct bq_app *app, lua_State *L, struct bq_route *
     route->body_bytes_max =
         (uint64_t)number_field(L, "body_max", (double)app->options.body_bytes_max);
     route->timeout_s = number_field(L, "timeout", 0);
-    route->timeout_error = reference_field(L, "timeout_error");
+    route->timeout_error = bq_vm_ref_field(L, -1, "timeout_error");
     lua_getfield(L, -1, "ignores_disconnect");
     route->ignores_disconnect = lua_toboolean(L, -1);
     lua_pop(L, 1);

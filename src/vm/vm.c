@@ -102,6 +102,15 @@ struct bq_vm *bq_vm_of(lua_State *L)
     return vm;
 }
 
+int bq_vm_ref_field(lua_State *L, int index, const char *name)
+{
+    lua_getfield(L, index, name);
+    if (!lua_isnil(L, -1))
+        return luaL_ref(L, LUA_REGISTRYINDEX);
+    lua_pop(L, 1);
+    return LUA_NOREF;
+}
+
 struct protected_call {
     void (*fn)(lua_State *L, void *arg);
     void *arg;

@@ -61,6 +61,10 @@ struct bq_vm *bq_vm_of(lua_State *L);
 /* Makes vm what bq_vm_of finds. Raises: on memory exhaustion. */
 void bq_vm_register(lua_State *L, struct bq_vm *vm);
 
+/* A reference to the field of that name of the table at index, LUA_NOREF if there is none.
+ * Raises: on memory exhaustion. */
+int bq_vm_ref_field(lua_State *L, int index, const char *name);
+
 /* Runs fn(L, arg) protected, on the main coroutine, whose stack is afterwards as
  * before. Fails: BQ_MEMORY when fn raised for want of memory, BQ_INVALID when it
  * raised anything else. */
