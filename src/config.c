@@ -208,6 +208,16 @@ static const char *value_of(const struct bq_option *o, const char *equals, const
     return next;
 }
 
+/* "--no-docs" is "--docs=false". */
+static const struct bq_option *find_negation(bq_str name)
+{
+    char copy[NAME_BYTES_MAX];
+    if (name.n < 3 || memcmp(name.p, "no-", 3) != 0)
+        return NULL;
+    const struct bq_option *o = find_argument(bq_str_of(name.p + 3, name.n - 3), copy);
+    return o && o->type == BQ_OPTION_BOOLEAN ? o : NULL;
+}
+
 int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, int *at,
                             struct bq_config_error *error)
 {
@@ -217,7 +227,12 @@ int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, in
     size_t n = strcspn(argument + 2, "=");
     bool took_next;
     const struct bq_option *o = find_argument(bq_str_of(argument + 2, n), name);
+    const struct bq_option *negated = o ? NULL : find_negation(bq_str_cstr(argument + 2));
     snprintf(place, sizeof place, "%.*s", (int)(n < 60 ? n + 2 : 62), argument);
+    if (negated) {
+        ++*at;
+        return set_option(c, BQ_ORIGIN_COMMAND_LINE, negated, BQ_STR("false"), place, error);
+    }
     if (!o)
         return refuse_name(BQ_ORIGIN_COMMAND_LINE, bq_str_cstr(name), place, error);
     const char *value =

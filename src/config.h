@@ -21,7 +21,8 @@ enum bq_origin { BQ_ORIGIN_DEFAULT, BQ_ORIGIN_APP, BQ_ORIGIN_ENVIRONMENT, BQ_ORI
 
 #define BQ_LISTEN_MAX  16
 #define BQ_WORKERS_MAX 1024
-#define BQ_OPTIONS_MAX 32
+#define BQ_STANDBY_MAX 1024
+#define BQ_OPTIONS_MAX 40
 
 struct bq_list_value {
     bq_str items[BQ_LISTEN_MAX];
@@ -35,6 +36,10 @@ struct bq_config {
     uint64_t port;
     struct bq_list_value listen;
     uint64_t workers; /* 0: auto */
+    uint64_t adoption;
+    uint64_t adoption_ms;
+    uint64_t standby_max;
+    uint64_t standby_ms_max;
     uint64_t dev;
     uint64_t access_log; /* enum bq_access_format */
     uint64_t log_level;  /* enum bq_log_level */

@@ -1,6 +1,7 @@
 /* server.c: the main thread's part: start, wait for a signal, stop. */
 #include "server.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
@@ -11,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ACCESS_LANE_BYTES ((size_t)256 << 10)
@@ -28,6 +28,8 @@
 /* Descriptors that are not connections: of each worker, and of the process. */
 #define WORKER_DESCRIPTORS 32
 #define OTHER_DESCRIPTORS  256
+
+#define SLOTS_MAX (BQ_WORKERS_MAX + BQ_STANDBY_MAX)
 
 const char bq_version[] = BARQ_VERSION;
 
@@ -48,31 +50,21 @@ void bq_server_complain(const char *format, ...)
 
 /* --- deadlines and states --------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static struct timespec timespec_of(uint64_t ms)
-{
-    return (struct timespec){.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-}
-
-void bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state)
+bool bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state)
 {
     pthread_mutex_lock(&s->lock);
+    bool goes_on = !s->stopping;
     w->state = state;
     pthread_cond_signal(&s->changed);
     pthread_mutex_unlock(&s->lock);
+    return goes_on;
 }
 
 /* Takes: the lock. */
 static unsigned count_in(const struct bq_server *s, unsigned states)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < s->worker_count; i++)
+    for (unsigned i = 0; i < s->slot_count; i++)
         n += s->workers[i].started && (states >> s->workers[i].state & 1);
     return n;
 }
@@ -80,7 +72,7 @@ static unsigned count_in(const struct bq_server *s, unsigned states)
 static unsigned count_started(const struct bq_server *s)
 {
     unsigned n = 0;
-    for (unsigned i = 0; i < s->worker_count; i++)
+    for (unsigned i = 0; i < s->slot_count; i++)
         n += s->workers[i].started;
     return n;
 }
@@ -88,7 +80,7 @@ static unsigned count_started(const struct bq_server *s)
 /* Waits until all are in one of the states, or until then. */
 static void wait_all(struct bq_server *s, unsigned states, uint64_t deadline_ms)
 {
-    const struct timespec until = timespec_of(deadline_ms);
+    const struct timespec until = bq_clock_timespec(deadline_ms);
     unsigned all = count_started(s);
     int rc = 0;
     pthread_mutex_lock(&s->lock);
@@ -111,10 +103,10 @@ static bool wait_start(struct bq_server *s, enum bq_worker_state state)
 /* Those that turn their loops; the others cannot be told. */
 static void tell(struct bq_server *s, void (*step)(struct bq_worker *w))
 {
-    for (unsigned i = 0; i < s->worker_count; i++) {
+    for (unsigned i = 0; i < s->slot_count; i++) {
         struct bq_worker *w = &s->workers[i];
         pthread_mutex_lock(&s->lock);
-        bool turns = w->started && (RUNNING >> w->state & 1);
+        bool turns = w->started && bq_worker_turns(w);
         pthread_mutex_unlock(&s->lock);
         if (turns)
             step(w);
@@ -124,7 +116,7 @@ static void tell(struct bq_server *s, void (*step)(struct bq_worker *w))
 /* Takes: the lock. */
 static struct bq_worker *find_over(const struct bq_server *s)
 {
-    for (unsigned i = 0; i < s->worker_count; i++)
+    for (unsigned i = 0; i < s->slot_count; i++)
         if (s->workers[i].started && (OVER >> s->workers[i].state & 1))
             return &s->workers[i];
     return NULL;
@@ -133,7 +125,7 @@ static struct bq_worker *find_over(const struct bq_server *s)
 /* Joins each worker as it ends. Whether all have by then. */
 static bool join_all(struct bq_server *s, uint64_t deadline_ms)
 {
-    const struct timespec until = timespec_of(deadline_ms);
+    const struct timespec until = bq_clock_timespec(deadline_ms);
     struct bq_worker *w;
     while (count_started(s) > 0) {
         int rc = 0;
@@ -154,24 +146,25 @@ static bool join_all(struct bq_server *s, uint64_t deadline_ms)
 void bq_server_init(struct bq_server *s, struct bq_config *config, const char *app_path)
 {
     pthread_condattr_t monotonic;
-    *s = (struct bq_server){.config = config, .app_path = app_path, .worker_count = 1};
+    *s = (struct bq_server){
+        .config = config, .app_path = app_path, .worker_count = 1, .slot_count = 1};
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    s->workers = bq_alloc_must(BQ_WORKERS_MAX * sizeof *s->workers);
-    for (unsigned i = 0; i < BQ_WORKERS_MAX; i++) {
-        s->workers[i].server = s;
-        s->workers[i].number = i;
-    }
+    s->workers = bq_alloc_must(SLOTS_MAX * sizeof *s->workers);
+    for (unsigned i = 0; i < SLOTS_MAX; i++)
+        bq_worker_init(&s->workers[i], s, i);
+    bq_adoption_init(&s->adoption, s);
 }
 
 void bq_server_release(struct bq_server *s)
 {
-    for (unsigned i = 0; i < s->worker_count; i++)
+    for (unsigned i = 0; i < s->slot_count; i++)
         bq_worker_release(&s->workers[i]);
     bq_free(s->workers);
+    bq_adoption_release(&s->adoption);
     if (s->stores)
         bq_stores_free(s->stores);
     pthread_cond_destroy(&s->changed);
@@ -219,8 +212,8 @@ int bq_server_load(struct bq_server *s)
 static void raise_descriptors(const struct bq_server *s)
 {
     struct rlimit limit;
-    rlim_t needed =
-        s->worker_count * (s->config->connections_max + WORKER_DESCRIPTORS) + OTHER_DESCRIPTORS;
+    rlim_t needed = s->worker_count * s->config->connections_max +
+                    s->slot_count * WORKER_DESCRIPTORS + OTHER_DESCRIPTORS;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
         return;
     limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
@@ -238,7 +231,7 @@ static bool open_access_log(struct bq_server *s)
     if (s->config->access_log == BQ_ACCESS_OFF)
         return true;
     s->access_log =
-        bq_line_writer_open("access log", STDOUT_FILENO, s->worker_count, ACCESS_LANE_BYTES);
+        bq_line_writer_open("access log", STDOUT_FILENO, s->slot_count, ACCESS_LANE_BYTES);
     if (!s->access_log)
         bq_server_complain("the access log cannot start: %s", strerror(errno));
     return s->access_log;
@@ -267,12 +260,14 @@ static bool start_listening(struct bq_server *s)
     return wait_start(s, BQ_WORKER_SERVING);
 }
 
+/* Without adoption the server serves as well, and the log has said why. */
 static bool start(struct bq_server *s)
 {
     s->worker_count = bq_config_worker_count(s->config);
+    s->slot_count = s->worker_count + (s->config->adoption ? (unsigned)s->config->standby_max : 0);
     raise_descriptors(s);
     return bq_app_run_hooks(s->workers[0].app, "start") == BQ_OK && start_threads(s) &&
-           start_listening(s);
+           start_listening(s) && (bq_adoption_start(&s->adoption), true);
 }
 
 static void announce(const struct bq_server *s)
@@ -305,9 +300,9 @@ static _Noreturn void leave(struct bq_server *s, int code)
 
 static int fail_start(struct bq_server *s)
 {
-    wait_all(s, RUNNING | OVER, now_ms() + FAILED_START_MS);
+    wait_all(s, RUNNING | OVER, bq_clock_ms() + FAILED_START_MS);
     tell(s, bq_worker_stop);
-    if (!join_all(s, now_ms() + STOP_MS))
+    if (!join_all(s, bq_clock_ms() + STOP_MS))
         leave(s, 1);
     close_outside(s);
     return 1;
@@ -316,25 +311,34 @@ static int fail_start(struct bq_server *s)
 static void report_cut(const struct bq_server *s)
 {
     unsigned long requests = 0;
-    for (unsigned i = 0; i < s->worker_count; i++)
+    for (unsigned i = 0; i < s->slot_count; i++)
         requests += s->workers[i].requests_cut;
     bq_warn("drain_timeout has passed: %lu request%s cut", requests,
             requests == 1 ? " was" : "s were");
 }
 
+static void set_stopping(struct bq_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_mutex_unlock(&s->lock);
+}
+
 static int stop(struct bq_server *s, int number)
 {
-    uint64_t deadline = now_ms() + s->config->drain_ms_max;
+    uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
     bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+    bq_adoption_stop(&s->adoption);
+    set_stopping(s);
     tell(s, bq_worker_drain);
     if (!join_all(s, deadline)) {
         tell(s, bq_worker_stop);
-        if (!join_all(s, now_ms() + STOP_MS))
+        if (!join_all(s, bq_clock_ms() + STOP_MS))
             leave(s, 0);
         report_cut(s);
     }
     close_outside(s);
-    uint64_t now = now_ms();
+    uint64_t now = bq_clock_ms();
     bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
     bq_app_run_hooks(s->workers[0].app, "stop");
     bq_app_run_hooks(s->workers[0].app, "close");

@@ -5,12 +5,13 @@
  *     ─> stop hook ─> end
  *
  * The struct lists everything that threads share, with the rule that protects it. There
- * are three kinds of threads: main (which loads, then waits for signals), the workers,
- * and the access log's writer.
+ * are four kinds of threads: main (which loads, then waits for signals), the workers,
+ * the one of adoption.h, and the access log's writer.
  */
 #ifndef BQ_SERVER_H
 #define BQ_SERVER_H
 
+#include "adoption.h"
 #include "base/line_writer.h"
 #include "config.h"
 #include "data/shared.h"
@@ -24,17 +25,22 @@ struct bq_server {
     struct bq_config *config; /* main's */
     const char *app_path;
     unsigned worker_count;
+    unsigned slot_count; /* with the standby workers that there may be */
 
     struct bq_stores *stores;          /* locks itself (data/shared.h) */
     struct bq_line_writer *access_log; /* a lane for each worker (base/line_writer.h); or NULL */
     struct bq_listeners listeners;     /* written before bq_worker_listen; then each worker takes
                                           the sockets with its number */
 
-    /* The lock protects the state of every worker, and nothing else; changed is signalled
-     * when one changes. The rest of a worker is its thread's. */
-    struct bq_worker *workers; /* BQ_WORKERS_MAX of them, the first worker_count in use */
+    /* The lock protects the state of every worker, and stopping; changed is signalled
+     * when one changes. Which of them are started is known to main, and while adoption runs to its
+     * thread alone. The rest of a worker is its thread's. */
+    struct bq_worker *workers; /* regular ones, then room for standby ones: slot_count in use */
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    bool stopping; /* who has not come to turn its loop, shall not */
+
+    struct bq_adoption adoption;
 };
 
 /* "0.1.0" */
@@ -51,8 +57,9 @@ int bq_server_load(struct bq_server *s);
 /* After load: serves until a signal ends it. Gives: the exit code. */
 int bq_server_run(struct bq_server *s);
 
-/* For workers: tells main, and waits for nothing. Thread: any. */
-void bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state);
+/* For workers: tells main, and waits for nothing. False: too late, the server stops; end. Thread:
+ * any. */
+bool bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state);
 
 /* "barq-server: " and the sentence on standard error: for what keeps it from starting. */
 void bq_server_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Between two looks at an application that still has something to do. */
@@ -17,6 +18,18 @@
 /* LuaJIT bounds recursion by its own stack, and string.gsub takes 8 KiB of this one for each level
  * (measured: it needs more than 32 MiB). Only what is touched becomes memory. */
 #define STACK_BYTES ((size_t)64 << 20)
+
+void bq_worker_init(struct bq_worker *w, struct bq_server *server, unsigned number)
+{
+    memset(w, 0, sizeof *w);
+    w->server = server;
+    w->number = number;
+}
+
+bool bq_worker_turns(const struct bq_worker *w)
+{
+    return w->state == BQ_WORKER_LOADED || w->state == BQ_WORKER_SERVING;
+}
 
 static void open_modules(lua_State *L, void *arg)
 {
@@ -87,6 +100,17 @@ static int prepare(struct bq_worker *w)
     return rc == BQ_OK ? open_serve(w) : rc;
 }
 
+/* Whatever serves, others may take over while this thread is inside Lua. */
+static void turn_loop(struct bq_worker *w)
+{
+    struct bq_absence *absence = bq_loop_absence(w->loop);
+    if (w->server->config->adoption)
+        bq_absence_allow(absence, &w->server->adoption.watcher);
+    if (bq_server_set_state(w->server, w, BQ_WORKER_LOADED))
+        bq_loop_run(w->loop);
+    bq_absence_forbid(absence);
+}
+
 static void *run(void *arg)
 {
     struct bq_worker *w = arg;
@@ -94,8 +118,7 @@ static void *run(void *arg)
         bq_server_set_state(w->server, w, BQ_WORKER_FAILED);
         return NULL;
     }
-    bq_server_set_state(w->server, w, BQ_WORKER_LOADED);
-    bq_loop_run(w->loop);
+    turn_loop(w);
     w->requests_cut = w->forced ? bq_serve_counts(w->serve).busy : 0;
     bq_timer_clear(bq_loop_wheel(w->loop), &w->end_timer);
     bq_serve_free(w->serve);
@@ -156,7 +179,14 @@ static void on_hooks_ended(void *arg, int rc)
 
 static void on_drain(struct bq_job *job)
 {
-    struct bq_worker *w = BQ_CONTAINER(job, struct bq_worker, drain_job);
+    bq_worker_retire(BQ_CONTAINER(job, struct bq_worker, drain_job));
+}
+
+void bq_worker_retire(struct bq_worker *w)
+{
+    if (w->draining)
+        return;
+    w->draining = true;
     bq_app_start_hooks(w->app, "drain", on_hooks_ended, w);
     bq_serve_drain(w->serve, on_drained, w);
 }

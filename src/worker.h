@@ -4,6 +4,7 @@
  *   loading ── app loaded, hooks run ─> loaded ── listen ─> serving ── drain ─> ended
  *      └──────────────> failed <──────────┘                    └────── stop ─────┘
  *
+ * A standby worker is told to end, not to listen; it ends from loaded (adoption.h).
  * At failed and ended the thread has nothing more to do and may be joined. It walks
  * these states alone, and the main thread asks for the steps with jobs
  * that it posts to the worker's loop. Before the thread runs and after it has been
@@ -14,6 +15,7 @@
 #define BQ_WORKER_H
 
 #include "access_log.h"
+#include "adoption.h"
 #include "app/app.h"
 #include "net/loop.h"
 #include "serve/serve.h"
@@ -34,8 +36,9 @@ struct bq_worker {
     struct bq_server *server; /* shared, by the rules in server.h */
     unsigned number;
     enum bq_worker_state state; /* under server->lock */
-    bool started;               /* main's: there is a thread to join */
+    bool started;               /* there is a thread to join. Whose it is: server.h */
     pthread_t thread;
+    struct bq_adoption_part adoption;
 
     /* The worker's own: */
     struct bq_loop *loop;
@@ -44,11 +47,16 @@ struct bq_worker {
     struct bq_access_log *access; /* NULL: off */
     struct bq_job listen_job, drain_job, stop_job;
     struct bq_timer end_timer; /* looks again whether the application is done */
-    bool drained, hooks_ended;
+    bool draining, drained, hooks_ended;
     bool failed;           /* to listen */
     bool forced;           /* it ended by stop, not by draining */
     uint32_t requests_cut; /* that were in flight then */
 };
+
+void bq_worker_init(struct bq_worker *w, struct bq_server *server, unsigned number);
+
+/* Whether it turns its loop, so that it runs jobs. Takes: the server's lock. Thread: any. */
+bool bq_worker_turns(const struct bq_worker *w);
 
 /* Makes loop and application and runs the file's declarations. Fails: BQ_INVALID, logged.
  * Thread: the worker's, or main's before it. */
@@ -57,10 +65,14 @@ int bq_worker_load(struct bq_worker *w);
 /* Starts the thread; what main has not done for it, it does. Fails: BQ_SYSTEM, logged. */
 int bq_worker_start(struct bq_worker *w);
 
-/* Steps of the diagram, for a worker that is loaded or serving; each at most once. Thread: main. */
+/* Steps of the diagram, for a worker that is loaded or serving; each at most once. Thread:
+ * main. */
 void bq_worker_listen(struct bq_worker *w);
 void bq_worker_drain(struct bq_worker *w);
 void bq_worker_stop(struct bq_worker *w);
+
+/* It ends as when it is told to drain. Thread: the worker's. */
+void bq_worker_retire(struct bq_worker *w);
 
 /* Frees what the worker has. Takes: the thread has been joined, or never started. */
 void bq_worker_release(struct bq_worker *w);

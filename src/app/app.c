@@ -4,6 +4,7 @@
 #include "app/after.h"
 #include "app/dispatch.h"
 #include "app/failure.h"
+#include "app/held.h"
 #include "app/lua_core.h"
 #include "app/prepare.h"
 #include "app/reply.h"
@@ -114,6 +115,8 @@ struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env)
     bq_handles_init(&app->handles);
     bq_list_init(&app->afters);
     bq_invalid_init(&app->invalid);
+    vm->held = bq_held;
+    vm->held_arg = app;
 
     seed_ids(app);
     if (call_logged(app, open_modules, app, "barq's own modules") != BQ_OK) {

@@ -24,12 +24,12 @@ static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_excha
     call->handle = BQ_HANDLE_NONE;
     call->after = call->values = LUA_NOREF;
     call->step = BQ_STEP_ROUTE;
-    call->inner = call->in_next = call->input_read = call->failing = call->close_failed = false;
+    call->begun = call->inner = call->in_next = call->input_read = call->failing =
+        call->close_failed = false;
     call->opened = 0;
     call->status = 0;
     call->detail = call->allow = call->location = BQ_STR("");
     call->saved = NULL;
-    app->pending++;
 }
 
 struct bq_verdict bq_dispatch_head(void *self, struct bq_exchange *ex)
@@ -68,7 +68,7 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
     luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->values);
     bq_handle_revoke(&app->handles, call->handle);
     luaL_unref(app->vm->L, LUA_REGISTRYINDEX, call->after);
-    app->pending--;
+    app->pending -= call->begun;
     ex->app = NULL;
 }
 
@@ -83,12 +83,14 @@ void bq_dispatch_gone(void *self, struct bq_exchange *ex)
 void bq_dispatch_request(void *self, struct bq_exchange *ex)
 {
     static const struct bq_response no_memory = {.status = 503};
+    struct bq_app *app = self;
     struct bq_call *call = ex->app;
-    (void)self;
     if (!call) {
         ex->sink->respond(ex, &no_memory);
         return;
     }
+    call->begun = true;
+    app->pending++;
     if (call->route && call->route->timeout_s > 0)
         bq_cut_begin_deadline(call);
     run(call);
@@ -335,6 +337,11 @@ static void task_done(struct bq_task *task, enum bq_task_end end)
         call->step = end == BQ_TASK_DONE ? BQ_STEP_RESULT : BQ_STEP_ERROR;
     }
     run(call);
+}
+
+struct bq_call *bq_dispatch_call_of(const struct bq_task *task)
+{
+    return task->done == task_done ? task->arg : NULL;
 }
 
 /* Whether the next to be closed has a close; the others are passed over. */

@@ -46,6 +46,7 @@ struct bq_call {
     int after;                    /* reference to the list of req:after, or LUA_NOREF */
     int values;                   /* reference to the table of values (depends.h), or LUA_NOREF */
     enum bq_step step;
+    bool begun;      /* the request is complete, and the call pending */
     bool inner;      /* the steps run within next() */
     bool in_next;    /* next() is on the C stack: what it returns is left in the values */
     bool input_read; /* the declared input is in req */
@@ -73,6 +74,9 @@ void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response
 
 /* A call that waits for another's provider fails with the error, a reference. */
 void bq_dispatch_fail(struct bq_call *call, int error);
+
+/* The call that the task runs for; NULL: it runs for none. */
+struct bq_call *bq_dispatch_call_of(const struct bq_task *task);
 
 /* core.enter(req), under middleware.lua's next(): runs the route below the middleware.
  * Gives: true, value, status; or false, error, traceback. */

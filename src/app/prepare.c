@@ -1,6 +1,7 @@
 /* prepare.c: the function and the arguments of each step that enters Lua. */
 #include "app/prepare.h"
 
+#include "app/held.h"
 #include "app/input.h"
 #include "app/request.h"
 
@@ -91,7 +92,13 @@ void bq_prepare_open(lua_State *L, struct bq_app *app)
 
 int bq_prepare(struct bq_call *call, struct bq_task *task)
 {
+    struct bq_absence *absence = call->app->vm->absence;
     call->app->entering = call;
     lua_rawgeti(task->L, LUA_REGISTRYINDEX, call->app->refs.prepare);
-    return lua_pcall(task->L, 0, LUA_MULTRET, 0);
+    bq_absence_begin(absence); /* a schema's check is the application's code */
+    int rc = lua_pcall(task->L, 0, LUA_MULTRET, 0);
+    struct bq_absence_report report = bq_absence_end(absence);
+    if (report.ms)
+        bq_held_note(call, &report);
+    return rc;
 }

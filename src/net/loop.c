@@ -8,6 +8,7 @@
  */
 #include "net/loop.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/rc.h"
@@ -15,17 +16,20 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #define EVENTS_MAX 256
+#define PEEK_MAX   64
 
 struct bq_loop {
     int epoll_fd;
     struct bq_watch wake; /* the eventfd */
-    struct bq_wheel wheel;
+    struct bq_wheel wheel, watch_wheel;
+    struct bq_absence absence;
     uint64_t now_ms;
     time_t time;
     size_t watched;
@@ -40,19 +44,12 @@ struct bq_loop {
     atomic_bool asleep;
 };
 
-static uint64_t monotonic_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static void read_clocks(struct bq_loop *l)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME_COARSE, &ts);
     l->time = ts.tv_sec;
-    l->now_ms = monotonic_ms();
+    l->now_ms = bq_clock_ms();
 }
 
 /* Watches. */
@@ -105,10 +102,9 @@ int bq_loop_change(struct bq_loop *l, struct bq_watch *w, uint32_t want)
     return rc;
 }
 
-void bq_loop_remove(struct bq_loop *l, struct bq_watch *w)
+/* Its descriptor leaves the epoll set, its pending events the batch. */
+static void forget(struct bq_loop *l, const struct bq_watch *w)
 {
-    if (!w->added)
-        return;
     int saved_errno = errno;
     int rc = epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
     assert(rc == 0); /* it was closed first */
@@ -117,9 +113,50 @@ void bq_loop_remove(struct bq_loop *l, struct bq_watch *w)
     for (int i = l->event_next; i < l->events_count; i++)
         if (l->events[i].data.ptr == w)
             l->events[i].data.ptr = NULL;
+    l->watched--;
+}
+
+void bq_loop_remove(struct bq_loop *l, struct bq_watch *w)
+{
+    if (!w->added)
+        return;
+    forget(l, w);
     w->added = false;
     w->want = 0;
-    l->watched--;
+}
+
+/* Borrowed. */
+
+int bq_loop_peek(struct bq_loop *l, int max, void (*fn)(void *arg, struct bq_watch *w), void *arg)
+{
+    struct epoll_event events[PEEK_MAX];
+    int count = 0;
+    int n = epoll_wait(l->epoll_fd, events, max < PEEK_MAX ? max : PEEK_MAX, 0);
+    for (int i = 0; i < n; i++) {
+        struct bq_watch *w = events[i].data.ptr;
+        if (w == &l->wake)
+            continue;
+        fn(arg, w);
+        count++;
+    }
+    return count;
+}
+
+int bq_loop_move(struct bq_loop *from, struct bq_loop *to, struct bq_watch *w)
+{
+    assert(w->added && !w->exclusive);
+    int rc = control(to, w, EPOLL_CTL_ADD, w->want);
+    if (rc != BQ_OK)
+        return rc;
+    to->watched++;
+    forget(from, w);
+    return BQ_OK;
+}
+
+bool bq_loop_is_ready(const struct bq_loop *l)
+{
+    struct pollfd set = {.fd = l->epoll_fd, .events = POLLIN};
+    return poll(&set, 1, 0) > 0;
 }
 
 /* Jobs from other threads. */
@@ -167,14 +204,22 @@ static void run_jobs(struct bq_loop *l)
 
 /* A turn. */
 
+/* Until the next timer of either wheel, -1 without. */
+static int64_t timers_ms(const struct bq_loop *l, uint64_t now_ms)
+{
+    int64_t own = bq_wheel_wait_ms(&l->wheel, now_ms);
+    int64_t watches = bq_wheel_wait_ms(&l->watch_wheel, now_ms);
+    return own < 0 || (watches >= 0 && watches < own) ? watches : own;
+}
+
 static int timeout_ms(struct bq_loop *l, int wait_ms)
 {
     if (l->again || wait_ms == 0)
         return 0;
-    int64_t timer_ms = bq_wheel_wait_ms(&l->wheel, l->now_ms);
+    int64_t timer_ms = timers_ms(l, l->now_ms);
     /* The turn's clock is behind by what its handlers took; only a sleep needs the exact one. */
     if (timer_ms > 0)
-        timer_ms = bq_wheel_wait_ms(&l->wheel, monotonic_ms());
+        timer_ms = timers_ms(l, bq_clock_ms());
     if (timer_ms < 0 || (wait_ms >= 0 && wait_ms < timer_ms))
         return wait_ms;
     return timer_ms < INT_MAX ? (int)timer_ms : INT_MAX;
@@ -219,6 +264,7 @@ void bq_loop_run_once(struct bq_loop *l, int wait_ms)
     l->turning = true;
     wait_for_events(l, wait_ms);
     hand_out_events(l);
+    bq_wheel_advance(&l->watch_wheel, l->now_ms);
     bq_wheel_advance(&l->wheel, l->now_ms);
     run_jobs(l);
     if (l->after)
@@ -265,6 +311,8 @@ struct bq_loop *bq_loop_new(void)
         goto fail;
     read_clocks(l);
     bq_wheel_init(&l->wheel, l->now_ms);
+    bq_wheel_init(&l->watch_wheel, l->now_ms);
+    bq_absence_init(&l->absence);
     return l;
 
 fail:;
@@ -309,4 +357,19 @@ time_t bq_loop_time(const struct bq_loop *l)
 struct bq_wheel *bq_loop_wheel(struct bq_loop *l)
 {
     return &l->wheel;
+}
+
+struct bq_wheel *bq_loop_watch_wheel(struct bq_loop *l)
+{
+    return &l->watch_wheel;
+}
+
+struct bq_absence *bq_loop_absence(struct bq_loop *l)
+{
+    return &l->absence;
+}
+
+bool bq_loop_is_asleep(const struct bq_loop *l)
+{
+    return atomic_load_explicit(&l->asleep, memory_order_relaxed);
 }

@@ -3,7 +3,9 @@
  *
  *   run_once: wait ─> watches (fn) ─> timers ─> posted jobs ─> the after hook
  *
- * One thread owns a loop; only bq_loop_post is for the others. Descriptors are
+ * One thread owns a loop; only bq_loop_post is for the others. While that thread is
+ * absent (absence.h), what the loop watches can be borrowed and moved to another loop;
+ * timers that go along with a watch have a wheel of their own. Descriptors are
  * level-triggered, so that a handler may leave bytes unread. A watch that is
  * removed while events are handed out gets none of those still pending, and its
  * memory may go at once.
@@ -11,6 +13,7 @@
 #ifndef BQ_NET_LOOP_H
 #define BQ_NET_LOOP_H
 
+#include "net/absence.h"
 #include "net/timer.h"
 
 #include <stdbool.h>
@@ -96,6 +99,29 @@ uint64_t bq_loop_fresh_ms(void);
 /* Wall-clock seconds, read once a turn: for the Date field. */
 time_t bq_loop_time(const struct bq_loop *l);
 
+/* For timers of the thread's own: an absence may set and clear them. */
 struct bq_wheel *bq_loop_wheel(struct bq_loop *l);
+
+/* For timers that belong to watches: an absence may not touch them. */
+struct bq_wheel *bq_loop_watch_wheel(struct bq_loop *l);
+
+struct bq_absence *bq_loop_absence(struct bq_loop *l);
+
+/* Whether it waits for something to happen. Thread: any. */
+bool bq_loop_is_asleep(const struct bq_loop *l);
+
+/* What follows is for the thread that has borrowed the loop. */
+
+/* Calls fn(arg, w) for the watches that are ready, at most max of them (up to 64), in no order.
+ * Gives: how many were. */
+int bq_loop_peek(struct bq_loop *l, int max, void (*fn)(void *arg, struct bq_watch *w), void *arg);
+
+/* The watch waits for the same in another loop, whose thread calls. Events that its old loop has
+ * fetched already are forgotten there, and met again here. Fails: BQ_SYSTEM (errno), BQ_MEMORY, and
+ * the watch stays. */
+int bq_loop_move(struct bq_loop *from, struct bq_loop *to, struct bq_watch *w);
+
+/* Whether bq_loop_peek would find something. Thread: any. */
+bool bq_loop_is_ready(const struct bq_loop *l);
 
 #endif

@@ -50,7 +50,7 @@ static void pause_accepting(struct bq_serve *s, const char *why)
 
 static void retry_later(struct bq_serve *s)
 {
-    bq_timer_set(bq_loop_wheel(s->loop), &s->retry, bq_serve_now_ms(s) + RETRY_MS);
+    bq_timer_set(bq_loop_watch_wheel(s->loop), &s->retry, bq_serve_now_ms(s) + RETRY_MS);
 }
 
 static bool full(const struct bq_serve *s)
@@ -66,12 +66,11 @@ int bq_serve_adopt(struct bq_serve *s, int fd, const struct bq_peer *peer)
     return rc;
 }
 
-static int accept_one(struct bq_listener *l)
+static int accept_one(struct bq_serve *s, int listener_fd)
 {
-    struct bq_serve *s = l->serve;
     struct bq_peer peer;
     int fd;
-    int rc = bq_accept(l->watch.fd, &fd, &peer);
+    int rc = bq_accept(listener_fd, &fd, &peer);
     if (rc != BQ_OK)
         return rc;
     return bq_serve_adopt(s, fd, &peer) == BQ_OK ? BQ_OK : BQ_LIMIT;
@@ -87,7 +86,7 @@ static void on_readable(struct bq_watch *w, uint32_t events)
             pause_accepting(s, "connections_max is reached");
             return;
         }
-        int rc = accept_one(l);
+        int rc = accept_one(s, w->fd);
         if (rc == BQ_LIMIT) {
             pause_accepting(s, "out of descriptors or memory");
             retry_later(s);
@@ -98,6 +97,16 @@ static void on_readable(struct bq_watch *w, uint32_t events)
             return;
         }
     }
+}
+
+unsigned bq_accept_for(struct bq_serve *s, const struct bq_watch *w)
+{
+    unsigned count = 0;
+    if (w->fn != on_readable || w->exclusive)
+        return 0;
+    while (count < BATCH_MAX && !full(s) && accept_one(s, w->fd) == BQ_OK)
+        count++;
+    return count;
 }
 
 /* Fails: what bq_loop_add does; none of them is in the loop then. */
@@ -121,7 +130,7 @@ static void resume(struct bq_serve *s)
     if (s->paused)
         retry_later(s);
     else
-        bq_timer_clear(bq_loop_wheel(s->loop), &s->retry);
+        bq_timer_clear(bq_loop_watch_wheel(s->loop), &s->retry);
 }
 
 void bq_accept_resume(struct bq_serve *s)
@@ -161,7 +170,7 @@ void bq_accept_last(struct bq_serve *s)
 {
     for (struct bq_listener *l = s->listeners; l; l = l->next)
         for (int i = 0; i < LAST_BATCH_MAX; i++) {
-            int rc = accept_one(l);
+            int rc = accept_one(s, l->watch.fd);
             if (rc == BQ_AGAIN || rc == BQ_LIMIT)
                 break;
         }
@@ -169,7 +178,7 @@ void bq_accept_last(struct bq_serve *s)
 
 void bq_accept_stop(struct bq_serve *s)
 {
-    bq_timer_clear(bq_loop_wheel(s->loop), &s->retry);
+    bq_timer_clear(bq_loop_watch_wheel(s->loop), &s->retry);
     s->paused = false;
     while (s->listeners) {
         struct bq_listener *l = s->listeners;

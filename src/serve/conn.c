@@ -139,7 +139,7 @@ int bq_conn_open(struct bq_serve *s, int fd, const struct bq_peer *peer)
     bq_list_push(&s->conns, &c->all);
     s->counts.open++;
     start_deadline(c);
-    bq_timer_set(bq_loop_wheel(s->loop), &c->timer, c->deadline_ms);
+    bq_timer_set(bq_loop_watch_wheel(s->loop), &c->timer, c->deadline_ms);
     return BQ_OK;
 }
 
@@ -164,7 +164,7 @@ static void destroy(struct bq_conn *c)
     struct bq_serve *s = c->serve;
     c->proto->drop(c);
     close_transport(c, false);
-    bq_timer_clear(bq_loop_wheel(s->loop), &c->timer);
+    bq_timer_clear(bq_loop_watch_wheel(s->loop), &c->timer);
     bq_list_remove(&c->all);
     bq_list_remove(&c->dirty);
     give_buffers(c);
@@ -371,7 +371,7 @@ static void settle(struct bq_conn *c)
         c->proto->rest(c);
     uint64_t deadline_ms = next_deadline(c);
     if (deadline_ms)
-        bq_timer_set(bq_loop_wheel(c->serve->loop), &c->timer, deadline_ms);
+        bq_timer_set(bq_loop_watch_wheel(c->serve->loop), &c->timer, deadline_ms);
     if (bq_buf_size(&c->rest) && takes_requests(c) && !backed_up(c))
         bq_conn_defer(c); /* the batch was too long */
 }
@@ -432,6 +432,54 @@ void bq_conn_defer(struct bq_conn *c)
     if (!c->running && !c->dirty.next)
         bq_list_push(&c->serve->dirty, &c->dirty);
 }
+
+/* Changing the worker */
+
+struct bq_conn *bq_conn_of(struct bq_watch *w)
+{
+    return w->fn == on_event ? BQ_CONTAINER(w, struct bq_conn, transport.watch) : NULL;
+}
+
+static bool may_move(const struct bq_conn *c)
+{
+    return !c->running && c->state != BQ_CONN_HANDLING && c->state < BQ_CONN_GONE;
+}
+
+static void leave_worker(struct bq_conn *c)
+{
+    struct bq_serve *from = c->serve;
+    bq_timer_clear(bq_loop_watch_wheel(from->loop), &c->timer);
+    bq_list_remove(&c->all);
+    bq_list_remove(&c->dirty);
+    from->counts.open--;
+    from->freed = true;
+}
+
+static void join_worker(struct bq_conn *c, struct bq_serve *to)
+{
+    uint64_t deadline_ms = next_deadline(c);
+    c->serve = to;
+    to->counts.open++;
+    bq_list_push(&to->conns, &c->all);
+    if (deadline_ms)
+        bq_timer_set(bq_loop_watch_wheel(to->loop), &c->timer, deadline_ms);
+}
+
+bool bq_conn_move(struct bq_conn *c, struct bq_serve *to)
+{
+    struct bq_serve *from = c->serve;
+    bool put_off = c->dirty.next != NULL;
+    if (!may_move(c) || bq_loop_move(from->loop, to->loop, &c->transport.watch) != BQ_OK)
+        return false;
+    leave_worker(c);
+    join_worker(c, to);
+    c->proto->moved(c, from);
+    if (put_off)
+        bq_conn_defer(c);
+    return true;
+}
+
+/* Ends of all */
 
 void bq_conn_drain(struct bq_conn *c)
 {

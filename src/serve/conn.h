@@ -96,6 +96,13 @@ void bq_conn_abort(struct bq_conn *c);
 /* A run without an event: a late answer, or input that was put off. May free c. */
 void bq_conn_continue(struct bq_conn *c);
 
+/* The connection of that watch; NULL: it watches something else. */
+struct bq_conn *bq_conn_of(struct bq_watch *w);
+
+/* To another worker, whose thread calls while it has borrowed the loop of the one that c is with.
+ * False: c stays, since it runs, or its answer is awaited, or there is no memory in the kernel. */
+bool bq_conn_move(struct bq_conn *c, struct bq_serve *to);
+
 /* What follows is for protocols. */
 
 /* Asserts that the edge exists; starts the state's deadline. */

@@ -8,11 +8,10 @@
  */
 #include "serve/h1_conn.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "serve/worker.h"
-
-#include <time.h>
 
 /* A body is collected as it arrives; what is announced is believed up to here. */
 #define BODY_BYTES_BELIEVED ((uint64_t)64 * 1024)
@@ -106,14 +105,20 @@ static void rest(struct bq_conn *c)
         give_back(c);
 }
 
-/* The access log */
-
-static uint64_t clock_us(void)
+/* What the old worker's handler has made of the head is no use to the new one's. What it said of
+ * the body holds: some of it may have been read by that. */
+static void moved(struct bq_conn *c, struct bq_serve *from)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    const struct bq_handler *handler = &c->serve->handler;
+    if (!c->work)
+        return;
+    from->counts.busy--;
+    c->serve->counts.busy++;
+    if (c->work->known)
+        handler->head(handler->self, &c->work->exchange);
 }
+
+/* The access log */
 
 static bq_str field_value(const struct bq_request *r, bq_str name)
 {
@@ -152,7 +157,7 @@ static void record(struct bq_conn *c, int status, uint64_t body_bytes)
         r.version_minor = request->version_minor;
     }
     if (request && c->work->judged_us)
-        r.duration_us = clock_us() - c->work->judged_us;
+        r.duration_us = bq_clock_us() - c->work->judged_us;
     config->access(config->access_arg, &r);
 }
 
@@ -317,7 +322,7 @@ static void head_complete(struct bq_conn *c, bool arriving)
     struct bq_serve *s = c->serve;
     struct bq_h1_work *w = c->work;
     if (s->config.access)
-        w->judged_us = clock_us();
+        w->judged_us = bq_clock_us();
     struct bq_verdict verdict = s->handler.head(s->handler.self, &w->exchange);
     w->known = true;
     w->body_bytes_max = verdict.body_bytes_max;
@@ -405,4 +410,5 @@ const struct bq_proto bq_h1_proto = {
     .gone = gone,
     .drop = drop,
     .rest = rest,
+    .moved = moved,
 };

@@ -11,6 +11,7 @@
 #include "base/str.h"
 
 struct bq_conn;
+struct bq_serve;
 
 struct bq_proto {
     /* Takes input from the front of *in until it is used up or
@@ -26,6 +27,9 @@ struct bq_proto {
     void (*drop)(struct bq_conn *c);
     /* Between two requests: gives back what an idle connection need not hold. */
     void (*rest)(struct bq_conn *c);
+    /* c has left that worker for another, perhaps in the middle of a request that the handler has
+     * not been given yet. */
+    void (*moved)(struct bq_conn *c, struct bq_serve *from);
 };
 
 /* The protocol of a new connection. */

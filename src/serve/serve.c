@@ -97,7 +97,7 @@ void bq_serve_free(struct bq_serve *s)
     bq_accept_stop(s);
     while ((n = bq_list_peek(&s->conns)))
         bq_conn_abort(conn_in_all(n));
-    bq_timer_clear(bq_loop_wheel(s->loop), &s->sweep);
+    bq_timer_clear(bq_loop_watch_wheel(s->loop), &s->sweep);
     bq_loop_set_after(s->loop, NULL, NULL);
     free_spares(s);
     bq_free(s);
@@ -114,7 +114,7 @@ void bq_serve_drain(struct bq_serve *s, void (*drained)(void *arg), void *arg)
     if (s->counts.open == 0)
         tell_drained(s);
     else /* not now: a handler may have called, whose connection is being read */
-        bq_timer_set(bq_loop_wheel(s->loop), &s->sweep, bq_serve_now_ms(s));
+        bq_timer_set(bq_loop_watch_wheel(s->loop), &s->sweep, bq_serve_now_ms(s));
 }
 
 struct bq_serve_counts bq_serve_counts(const struct bq_serve *s)

@@ -76,6 +76,13 @@ int bq_serve_adopt(struct bq_serve *s, int fd, const struct bq_peer *peer);
  * loop, when none is left (perhaps before this returns). */
 void bq_serve_drain(struct bq_serve *s, void (*drained)(void *arg), void *arg);
 
+/* For the thread of to, which has borrowed the loop of from (net/absence.h): moves the connections
+ * of from that are ready for something to be done with them, and accepts from its listening
+ * sockets; or moves all its connections. One whose answer is awaited stays. While either is
+ * draining nothing moves. Gives: how many connections came. */
+unsigned bq_serve_take_ready(struct bq_serve *to, struct bq_serve *from);
+unsigned bq_serve_take_all(struct bq_serve *to, struct bq_serve *from);
+
 struct bq_serve_counts bq_serve_counts(const struct bq_serve *s);
 
 #endif

@@ -260,6 +260,7 @@ struct bq_vm *bq_guest_new(struct bq_vm *host, struct bq_loop *loop)
         return NULL;
     guest->host = host;
     guest->loop = loop;
+    guest->absence = bq_loop_absence(loop);
     guest->guest_ref = LUA_NOREF;
     bq_list_init(&guest->idle);
     bq_list_init(&guest->waiting);

@@ -1,6 +1,7 @@
 /* task.c: the pool of coroutines, resuming and waiting. */
 #include "vm/task.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "vm/cancel.h"
@@ -8,7 +9,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 /* Coroutines kept for later; what a burst leaves beyond it goes to the collector. */
 #define IDLE_MAX    256
@@ -132,8 +132,12 @@ static void resume(struct bq_task *task, int nargs)
     struct bq_vm *vm = task->vm;
     struct bq_task *outer = vm->running;
     vm->running = task;
+    bq_absence_begin(vm->absence);
     int rc = lua_resume(task->L, nargs);
+    struct bq_absence_report report = bq_absence_end(vm->absence);
     vm->running = outer;
+    if (report.ms && vm->held)
+        vm->held(vm->held_arg, task, &report);
     if (rc == LUA_YIELD && task->waiting) {
         lua_settop(task->L, 0);
         return;
@@ -323,11 +327,8 @@ void bq_task_start_later(struct bq_task *task, bq_task_fn done, void *arg)
  * while and then sleeps shall sleep its full time. */
 uint64_t bq_task_due_ms(double seconds)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
     /* One more millisecond, since the one that has begun is not whole. */
-    uint64_t wait_ms = (uint64_t)(seconds * 1000 + 0.999) + 1;
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + wait_ms;
+    return bq_clock_ms() + (uint64_t)(seconds * 1000 + 0.999) + 1;
 }
 
 int bq_task_sleep(lua_State *L)

@@ -51,6 +51,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
     if (!vm)
         return NULL;
     vm->loop = loop;
+    vm->absence = bq_loop_absence(loop);
     bq_list_init(&vm->idle);
     bq_list_init(&vm->waiting);
     bq_handles_init(&vm->handles);

@@ -16,12 +16,19 @@
 
 struct bq_task;
 
+/* Told of a task that has kept its thread inside Lua for so long that somebody noticed. */
+typedef void (*bq_vm_held_fn)(void *arg, const struct bq_task *task,
+                              const struct bq_absence_report *report);
+
 /* What a task ends with when the application took its coroutine into its own hands. */
 enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 
 struct bq_vm {
     lua_State *L;
     struct bq_loop *loop;
+    struct bq_absence *absence; /* the loop's: begins and ends with each entry into Lua */
+    bq_vm_held_fn held;         /* NULL: nobody asked */
+    void *held_arg;
     struct bq_task *running; /* the task whose coroutine runs now, or NULL */
     struct bq_list idle;     /* finished tasks, to be used again */
     struct bq_list waiting;  /* suspended tasks */
