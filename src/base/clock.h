@@ -14,7 +14,9 @@ static inline uint64_t bq_clock_us(void)
 
 static inline uint64_t bq_clock_ms(void)
 {
-    return bq_clock_us() / 1000;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* For pthread_cond_timedwait with a condition of that clock. */

@@ -207,7 +207,7 @@ static void run_jobs(struct bq_loop *l)
 /* Until the next timer of either wheel, -1 without. */
 static int64_t timers_ms(const struct bq_loop *l, uint64_t now_ms)
 {
-    int64_t own = bq_wheel_wait_ms(&l->wheel, now_ms);
+    int64_t own = bq_wheel_is_empty(&l->wheel) ? -1 : bq_wheel_wait_ms(&l->wheel, now_ms);
     int64_t watches = bq_wheel_wait_ms(&l->watch_wheel, now_ms);
     return own < 0 || (watches >= 0 && watches < own) ? watches : own;
 }
@@ -265,7 +265,10 @@ void bq_loop_run_once(struct bq_loop *l, int wait_ms)
     wait_for_events(l, wait_ms);
     hand_out_events(l);
     bq_wheel_advance(&l->watch_wheel, l->now_ms);
-    bq_wheel_advance(&l->wheel, l->now_ms);
+    if (bq_wheel_is_empty(&l->wheel))
+        l->wheel.now_ms = l->now_ms;
+    else
+        bq_wheel_advance(&l->wheel, l->now_ms);
     run_jobs(l);
     if (l->after)
         l->after(l->after_arg);

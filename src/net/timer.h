@@ -12,6 +12,8 @@
 
 #include "base/list.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct bq_timer;
@@ -50,6 +52,12 @@ static inline bool bq_timer_is_set(const struct bq_timer *t)
 {
     return t->node.next != NULL;
 }
+
+static inline bool bq_wheel_is_empty(const struct bq_wheel *w)
+{
+    return (w->occupied[0] | w->occupied[1] | w->occupied[2] | w->occupied[3]) == 0;
+}
+static_assert(BQ_WHEEL_LEVELS == 4, "is_empty looks at each");
 
 /* Runs what is due, earlier deadlines first; callbacks may set and clear any timer, their own
  * included. now_ms never goes back. Its cost does not depend on how far now_ms jumps. */

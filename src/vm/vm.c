@@ -51,7 +51,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
     if (!vm)
         return NULL;
     vm->loop = loop;
-    vm->absence = bq_loop_absence(loop);
+    vm->absence = loop ? bq_loop_absence(loop) : NULL;
     bq_list_init(&vm->idle);
     bq_list_init(&vm->waiting);
     bq_handles_init(&vm->handles);

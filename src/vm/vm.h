@@ -26,8 +26,9 @@ enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 struct bq_vm {
     lua_State *L;
     struct bq_loop *loop;
-    struct bq_absence *absence; /* the loop's: begins and ends with each entry into Lua */
-    bq_vm_held_fn held;         /* NULL: nobody asked */
+    struct bq_absence
+        *absence;       /* the loop's: begins and ends with each entry into Lua. NULL: no loop */
+    bq_vm_held_fn held; /* NULL: nobody asked */
     void *held_arg;
     struct bq_task *running; /* the task whose coroutine runs now, or NULL */
     struct bq_list idle;     /* finished tasks, to be used again */

@@ -220,7 +220,7 @@ static void expire(unsigned which)
             continue;
         c->deadline_ms = c->deadline_ms ? 1 : 0;
         c->write_deadline_ms = c->write_deadline_ms ? 1 : 0;
-        bq_timer_set(bq_loop_wheel(play.loop), &c->timer, 1);
+        bq_timer_set(bq_loop_watch_wheel(play.loop), &c->timer, 1);
     }
 }
 

@@ -542,7 +542,7 @@ static void lingering_ends_in_time(void **state)
     uint64_t now_ms = bq_loop_now_ms(r.loop);
     assert_in_range(conn->deadline_ms, now_ms + BQ_LINGER_MS_MAX - 500, now_ms + BQ_LINGER_MS_MAX);
     conn->deadline_ms = now_ms + 1;
-    bq_timer_set(bq_loop_wheel(r.loop), &conn->timer, now_ms + 1);
+    bq_timer_set(bq_loop_watch_wheel(r.loop), &conn->timer, now_ms + 1);
     pass(&r, 20);
     assert_int_equal(r.serve->counts.open, 0);
     client_close(&c);
