@@ -126,7 +126,7 @@ static bool look(struct bq_adoption *a, struct bq_worker *w, uint64_t now_ms)
     }
     if (stuck)
         bq_absence_notice(absence, word, p->absence_ms);
-    p->fresh = stuck && !atomic_load(&p->stuck);
+    p->unseen = stuck && (p->unseen || !atomic_load(&p->stuck));
     atomic_store(&p->stuck, stuck);
     return away || !same;
 }
@@ -185,19 +185,37 @@ static bool is_regular_able(const struct bq_adoption *a, uint64_t now_ms)
     return false;
 }
 
-static bool has_something(const struct bq_worker *w)
+static bool is_stuck(const struct bq_worker *w)
 {
-    const struct bq_adoption_part *p = &w->adoption;
-    return p->live && atomic_load(&p->stuck) &&
-           (p->fresh || atomic_load(&p->parked) || bq_loop_is_ready(w->loop));
+    return w->adoption.live && atomic_load(&w->adoption.stuck);
 }
 
-static bool is_worthwhile(const struct bq_adoption *a)
+/* Whether somebody's connection waits behind one that is stuck. */
+static bool is_anybody_waiting(const struct bq_adoption *a)
 {
     for (unsigned i = 0; i < a->server->slot_count; i++)
-        if (has_something(&a->server->workers[i]))
+        if (is_stuck(&a->server->workers[i]) && bq_loop_is_ready(a->server->workers[i].loop))
             return true;
     return false;
+}
+
+/* Whether there is one to be looked at whatever its sockets say: what it has read and put off shows
+ * only to who has borrowed it. */
+static bool is_any_unseen(const struct bq_adoption *a)
+{
+    for (unsigned i = 0; i < a->server->slot_count; i++) {
+        const struct bq_worker *w = &a->server->workers[i];
+        if (is_stuck(w) && (w->adoption.unseen || atomic_load(&w->adoption.parked)))
+            return true;
+    }
+    return false;
+}
+
+static void ask(struct bq_adoption *a, struct bq_worker *able, uint64_t now_ms)
+{
+    post(able, &able->adoption.ask_job, on_ask, now_ms);
+    for (unsigned i = 0; i < a->server->slot_count; i++)
+        a->server->workers[i].adoption.unseen = false;
 }
 
 /* --- standby workers -------------------------------------------------------------------------- */
@@ -289,6 +307,17 @@ static void retire_standbys(struct bq_adoption *a, uint64_t now_ms)
 /* --- the thread ---------------------------------------------------------------------------------
  */
 
+/* Somebody is stuck. */
+static void help(struct bq_adoption *a, uint64_t now_ms)
+{
+    bool waiting = is_anybody_waiting(a);
+    struct bq_worker *able = choose(a, now_ms);
+    if (able && (waiting || is_any_unseen(a)))
+        ask(a, able, now_ms);
+    else if (!able && waiting)
+        start_standby(a, now_ms);
+}
+
 /* Whether there was anything to see, and whether somebody is stuck. */
 static bool tick(struct bq_adoption *a, bool *stuck)
 {
@@ -304,13 +333,8 @@ static bool tick(struct bq_adoption *a, bool *stuck)
         active |= look(a, w, now_ms);
         *stuck |= atomic_load(&w->adoption.stuck);
     }
-    if (*stuck && is_worthwhile(a)) {
-        struct bq_worker *able = choose(a, now_ms);
-        if (able)
-            post(able, &able->adoption.ask_job, on_ask, now_ms);
-        else
-            start_standby(a, now_ms);
-    }
+    if (*stuck)
+        help(a, now_ms);
     retire_standbys(a, now_ms);
     return active;
 }

@@ -48,7 +48,7 @@ struct bq_adoption_part {
 
     /* adoption.c's thread's own: */
     bool live;           /* it turns its loop */
-    bool fresh;          /* stuck since this tick */
+    bool unseen;         /* stuck, and nobody was asked to look since */
     uint32_t absence;    /* the number of its last absence … */
     uint64_t absence_ms; /* … and when that was first seen */
     uint64_t asked_ms, needed_ms;

@@ -86,9 +86,9 @@ struct bq_verdict {
 
 struct bq_handler {
     void *self;
-    /* The head is complete. Must not respond. May keep a route in ex->app, and nothing outside of ex:
-     * where another worker takes the connection over before request(), its handler is told the head
-     * again, and this one is told nothing. */
+    /* The head is complete. Must not respond. May keep a route in ex->app, and nothing outside of
+     * ex: where another worker takes the connection over before request(), its handler is told the
+     * head again, and this one is told nothing. */
     struct bq_verdict (*head)(void *self, struct bq_exchange *ex);
     /* The request is complete; the answer may come now or later. */
     void (*request)(void *self, struct bq_exchange *ex);
