@@ -492,7 +492,119 @@ static void a_stop_before_the_run_is_not_lost(void **state)
     assert_true(a.rang_ms > 0);
 }
 
+/* Borrowed */
+
+struct peeking {
+    struct bq_watch *seen[8];
+    int count;
+};
+
+static void note_peek(void *arg, struct bq_watch *w)
+{
+    struct peeking *p = arg;
+    p->seen[p->count++] = w;
+}
+
+static void a_peek_shows_the_watches_that_are_ready(void **state)
+{
+    struct bq_loop *l = *state;
+    struct end ready, silent;
+    struct peeking p = {.count = 0};
+    end_open(&ready, l, note_events);
+    end_open(&silent, l, note_events);
+    assert_int_equal(bq_loop_add(l, &ready.watch, BQ_READ), BQ_OK);
+    assert_int_equal(bq_loop_add(l, &silent.watch, BQ_READ), BQ_OK);
+    assert_false(bq_loop_is_ready(l));
+    send_byte(&ready);
+    assert_true(bq_loop_is_ready(l));
+    assert_int_equal(bq_loop_peek(l, 8, note_peek, &p), 1);
+    assert_ptr_equal(p.seen[0], &ready.watch);
+    assert_int_equal(ready.calls, 0);
+    end_close(&ready);
+    end_close(&silent);
+}
+
+static void a_peek_does_not_show_a_posted_job(void **state)
+{
+    struct bq_loop *l = *state;
+    struct peeking p = {.count = 0};
+    struct diary d = {.loop = l, .job.fn = diary_job};
+    bq_loop_post(l, &d.job);
+    assert_int_equal(bq_loop_peek(l, 8, note_peek, &p), 0);
+    bq_loop_run_once(l, 0);
+    assert_string_equal(d.text, "j");
+}
+
+/* In the middle of a turn: the event that is still to come is met in the other loop. */
+static struct bq_loop *move_to;
+
+static void move_other(struct bq_watch *w, uint32_t events)
+{
+    struct end *e = BQ_CONTAINER(w, struct end, watch);
+    note_events(w, events);
+    if (!move_to)
+        return;
+    assert_int_equal(bq_loop_move(e->loop, move_to, &e->other->watch), BQ_OK);
+    e->other->loop = move_to;
+    move_to = NULL;
+}
+
+static void a_watch_that_moves_takes_its_pending_events_along(void **state)
+{
+    struct bq_loop *l = *state, *other = bq_loop_new();
+    struct end a, b;
+    end_open(&a, l, move_other);
+    end_open(&b, l, move_other);
+    a.other = &b;
+    b.other = &a;
+    assert_int_equal(bq_loop_add(l, &a.watch, BQ_READ), BQ_OK);
+    assert_int_equal(bq_loop_add(l, &b.watch, BQ_READ), BQ_OK);
+    send_byte(&a);
+    send_byte(&b);
+    move_to = other;
+    bq_loop_run_once(l, 0);
+    assert_int_equal(a.calls + b.calls, 1);
+    bq_loop_run_once(other, 0);
+    assert_int_equal(a.calls, 1);
+    assert_int_equal(b.calls, 1);
+    end_close(&a);
+    end_close(&b);
+    bq_loop_free(other);
+}
+
+static void the_sooner_timer_of_both_wheels_ends_the_sleep(void **state)
+{
+    struct bq_loop *l = *state;
+    struct alarm own = {.timer = {.fn = ring}, .loop = l};
+    struct alarm of_watch = {.timer = {.fn = ring}, .loop = l};
+    bq_timer_set(bq_loop_wheel(l), &own.timer, bq_loop_now_ms(l) + 20000);
+    bq_timer_set(bq_loop_watch_wheel(l), &of_watch.timer, bq_loop_now_ms(l) + 10);
+    while (!of_watch.rang_ms)
+        bq_loop_run_once(l, -1);
+    bq_timer_clear(bq_loop_wheel(l), &own.timer);
+    bq_timer_set(bq_loop_wheel(l), &own.timer, bq_loop_now_ms(l) + 10);
+    bq_timer_set(bq_loop_watch_wheel(l), &of_watch.timer, bq_loop_now_ms(l) + 20000);
+    while (!own.rang_ms)
+        bq_loop_run_once(l, -1);
+    bq_timer_clear(bq_loop_watch_wheel(l), &of_watch.timer);
+}
+
 #ifdef BQ_FAULTS
+static void a_watch_that_the_other_kernel_set_refuses_stays(void **state)
+{
+    struct bq_loop *l = *state, *other = bq_loop_new();
+    struct end e;
+    end_open(&e, l, note_events);
+    assert_int_equal(bq_loop_add(l, &e.watch, BQ_READ), BQ_OK);
+    bq_fault_arm(BQ_FAULT_epoll_add, 1, false);
+    assert_int_equal(bq_loop_move(l, other, &e.watch), BQ_SYSTEM);
+    send_byte(&e);
+    bq_loop_run_once(l, 0);
+    assert_int_equal(e.calls, 1);
+    end_close(&e);
+    bq_loop_free(other);
+}
+
 static void a_watch_that_the_kernel_refuses_is_not_added(void **state)
 {
     struct bq_loop *l = *state;
@@ -541,8 +653,13 @@ int main(void)
         LOOP_TEST(a_turn_runs_watches_timers_jobs_and_the_hook_in_this_order),
         LOOP_TEST(another_turn_that_was_asked_for_does_not_wait),
         LOOP_TEST(a_stop_before_the_run_is_not_lost),
+        LOOP_TEST(a_peek_shows_the_watches_that_are_ready),
+        LOOP_TEST(a_peek_does_not_show_a_posted_job),
+        LOOP_TEST(a_watch_that_moves_takes_its_pending_events_along),
+        LOOP_TEST(the_sooner_timer_of_both_wheels_ends_the_sleep),
 #ifdef BQ_FAULTS
         LOOP_TEST(a_watch_that_the_kernel_refuses_is_not_added),
+        LOOP_TEST(a_watch_that_the_other_kernel_set_refuses_stays),
         cmocka_unit_test(a_loop_that_cannot_be_made_leaves_nothing_behind),
 #endif
     };
