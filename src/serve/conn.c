@@ -399,8 +399,19 @@ static void on_event(struct bq_watch *w, uint32_t events)
     end_run(c);
 }
 
+static bool has_expired(const struct bq_conn *c)
+{
+    uint64_t deadline_ms = next_deadline(c);
+    return deadline_ms && deadline_ms <= bq_serve_now_ms(c->serve);
+}
+
+/* What has arrived in time counts, though this worker had no time to read it. */
 static void expire(struct bq_conn *c)
 {
+    if (takes_requests(c) && wants_read(c))
+        read_input(c);
+    if (!has_expired(c))
+        return;
     if (c->state == BQ_CONN_HEAD || c->state == BQ_CONN_BODY)
         c->proto->refuse(c, 408, "Request Timeout");
     else
@@ -410,10 +421,9 @@ static void expire(struct bq_conn *c)
 static void on_timer(struct bq_timer *t)
 {
     struct bq_conn *c = BQ_CONTAINER(t, struct bq_conn, timer);
-    uint64_t deadline_ms = next_deadline(c);
     begin_run(c);
-    if (deadline_ms && deadline_ms <= bq_serve_now_ms(c->serve)) {
-        if (bq_buf_size(&c->out) && deadline_ms == c->write_deadline_ms)
+    if (has_expired(c)) {
+        if (bq_buf_size(&c->out) && next_deadline(c) == c->write_deadline_ms)
             bq_conn_lose(c);
         else
             expire(c);

@@ -48,6 +48,24 @@ describe("fifty thousand requests over a thousand bad connections #soak #threads
     s:stop()
   end)
 
+  -- Handlers hold their workers now and then, and connections change hands all the time.
+  it("lose no answer while workers take over from each other", function()
+    local holding = app .. [[
+      local ffi = require "ffi"
+      ffi.cdef "int usleep(unsigned int);"
+      barq.use(function(req, next)
+        if math.random(100) == 1 then ffi.C.usleep(math.random(8000)) end
+        return next(req)
+      end)
+    ]]
+    local s = server.start { app = holding,
+      args = { "--workers", "2", "--adoption-after", "1ms", "--standby-timeout", "500ms" } }
+    local text = soak(s.port, 7)
+    assert.matches(" 0 lost, 0 wrong\nexit 0\n", text, 1, true)
+    assert.matches("connections that others took over: [1-9]", s:log())
+    s:stop()
+  end)
+
   it("leave memory where it was", function()
     -- Sanitizers keep freed memory back; there the leak check at the server's end answers instead.
     if sanitized then return end

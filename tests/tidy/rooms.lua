@@ -45,6 +45,7 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 
 -- Sources without a test file of their own name, and the tests that cover them.
 rooms.covered_by = {
+  ["src/adoption.c"] = "tests/e2e/adoption_spec.lua",
   ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/main.c"] = "tests/e2e",
   ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
@@ -52,6 +53,7 @@ rooms.covered_by = {
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/format_net.c"] = "tests/unit/app/format_test.c",
   ["src/app/format_time.c"] = "tests/unit/app/format_test.c",
+  ["src/app/held.c"] = "tests/e2e/adoption_spec.lua",
   ["src/app/hooks.c"] = "tests/unit/app/app_test.c",
   ["src/app/lua_core.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/prepare.c"] = "tests/unit/app/dispatch_test.c",

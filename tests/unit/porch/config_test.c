@@ -322,6 +322,20 @@ static void arguments_that_stand_alone_leave_the_next_word(void **state)
     assert_false(c->dev);
 }
 
+static void no_before_a_name_says_false(void **state)
+{
+    struct bq_config *c = *state;
+    struct bq_config_error error;
+    assert_int_equal(ARGUMENTS(c, &error, "--no-adoption", "--dev", "--no-dev", "--no-docs"),
+                     BQ_OK);
+    assert_false(c->adoption);
+    assert_false(c->dev);
+    assert_false(c->docs);
+    assert_int_equal(ARGUMENTS(c, &error, "--no-port"), BQ_INVALID);
+    assert_int_equal(ARGUMENTS(c, &error, "--no-docs=true"), BQ_INVALID);
+    assert_int_equal(ARGUMENTS(c, &error, "--no-"), BQ_INVALID);
+}
+
 static void a_missing_value_says_what_to_give(void **state)
 {
     struct bq_config_error error;
@@ -459,6 +473,7 @@ int main(void)
         TEST(overlong_names_and_values_are_cut_in_sentences),
         TEST(arguments_take_their_value_behind_a_space_or_an_equals_sign),
         TEST(arguments_that_stand_alone_leave_the_next_word),
+        TEST(no_before_a_name_says_false),
         TEST(a_missing_value_says_what_to_give),
         TEST(variables_name_themselves_in_errors),
         TEST(foreign_and_empty_variables_are_left_alone),

@@ -32,6 +32,40 @@ static void idle_connection_holds_nothing_but_itself(void **state)
     rig_close(&r);
 }
 
+/* The deadline has passed, as the timer sees it before the loop comes to the socket. */
+static void pass_deadline(struct bq_conn *c)
+{
+    c->deadline_ms = bq_serve_now_ms(c->serve);
+    c->timer.fn(&c->timer);
+}
+
+static void what_arrived_in_time_is_not_late_because_it_was_not_read(void **state)
+{
+    struct rig r;
+    struct client c;
+    (void)state;
+    rig_open(&r);
+    struct bq_conn *conn = client_open(&r, &c);
+    client_send(&c, "GET /now HT");
+    turns(&r, 2);
+    client_send(&c, "TP/1.1\r\nHost: a\r\n\r\n");
+    pass_deadline(conn);
+    client_send(&c, GET("/now")); /* nor is a request on an idle connection */
+    pass_deadline(conn);
+    exchange_bytes(&r, &c);
+    assert_int_equal(answers(&c), 2);
+    assert_int_equal(count_of(&c, " 408 "), 0);
+
+    client_send(&c, "GET /now");
+    turns(&r, 2);
+    client_send(&c, " HT");
+    pass_deadline(conn);
+    exchange_bytes(&r, &c);
+    assert_int_equal(count_of(&c, " 408 "), 1);
+    client_close(&c);
+    rig_close(&r);
+}
+
 #ifdef BQ_FAULTS
 static void idle_connections_cost_one_block_each(void **state)
 {
@@ -728,6 +762,7 @@ static void draining_looks_once_more_for_a_request(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_arrived_in_time_is_not_late_because_it_was_not_read),
         cmocka_unit_test(idle_connection_holds_nothing_but_itself),
 #ifdef BQ_FAULTS
         cmocka_unit_test(idle_connections_cost_one_block_each),
