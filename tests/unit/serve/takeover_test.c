@@ -1,6 +1,6 @@
 /*
- * takeover_test.c: connections that change their worker, at every point of their life. Two workers in
- * one thread: b takes over while a's loop does not turn, as if a were inside Lua.
+ * takeover_test.c: connections that change their worker, at every point of their life. Two workers
+ * in one thread: b takes over while a's loop does not turn, as if a were inside Lua.
  */
 #include "rig.h"
 
