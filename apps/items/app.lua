@@ -1,5 +1,6 @@
--- A small REST API over items, kept in memory that all workers share.
+-- A small REST API over items in a SQLite file: ITEMS_DB, or items.db in the working directory.
 local barq = require "barq"
+local database = require "database"
 local t = barq.t
 
 barq.info { title = "Items", version = "1.0.0" }
@@ -11,17 +12,11 @@ local Item = barq.schema("Item", {
 })
 local StoredItem = Item:extend("StoredItem", { id = t.integer })
 
-local store = barq.depends {
+local db = barq.depends {
   scope = "worker",
-  open = function() return barq.shared("items") end,
+  open = function() return database.open(os.getenv("ITEMS_DB") or "items.db") end,
+  close = function(open) open:close() end,
 }
-
-barq.on("start", function()
-  barq.shared("items"):set("next_id", 0)
-  barq.log.info("the items store is ready")
-end)
-
-local function key(id) return ("item:%d"):format(id) end
 
 barq.get("/", function()
   return { message = "Welcome to barq!" }
@@ -31,17 +26,11 @@ barq.get("/health", function()
   return { status = "healthy" }
 end)
 
-local items = barq.group("/items", { tags = { "items" }, depends = { items = store } })
+local items = barq.group("/items", { tags = { "items" }, depends = { db = db } })
 
 --- Every item, the oldest first.
 items.get("", { name = "list_items", returns = t.array(StoredItem) }, function(_, deps)
-  local list = {}
-  for _, name in ipairs(deps.items:keys("item:")) do
-    -- Another worker may have deleted it since.
-    list[#list + 1] = deps.items:get(name)
-  end
-  table.sort(list, function(a, b) return a.id < b.id end)
-  return list
+  return deps.db:query("select id, name, price, quantity from items order by id")
 end)
 
 --- One item.
@@ -50,7 +39,8 @@ items.get("/{id}", {
   params = { id = t.integer },
   returns = StoredItem,
 }, function(req, deps)
-  return deps.items:get(key(req.params.id)) or barq.abort(404, "Item not found")
+  return deps.db:one("select id, name, price, quantity from items where id = ?", req.params.id)
+    or barq.abort(404, "Item not found")
 end)
 
 --- Stores an item under a new id.
@@ -60,13 +50,14 @@ items.post("", {
   returns = StoredItem,
   status = 201,
 }, function(req, deps)
-  local item = req.body
-  item.id = deps.items:incr("next_id")
-  deps.items:set(key(item.id), item)
-  return item
+  return deps.db:one([[
+    insert into items (name, price, quantity) values (:name, :price, :quantity)
+    returning id, name, price, quantity]], req.body)
 end)
 
 --- Forgets an item.
 items.delete("/{id}", { name = "delete_item", params = { id = t.integer } }, function(req, deps)
-  if not deps.items:delete(key(req.params.id)) then barq.abort(404, "Item not found") end
+  if deps.db:exec("delete from items where id = ?", req.params.id) == 0 then
+    barq.abort(404, "Item not found")
+  end
 end)

@@ -3,7 +3,18 @@ local testing = require "barq.testing"
 describe("items", function()
   local client
 
-  before_each(function() client = testing.client "app.lua" end)
+  local function new_client()
+    local new = testing.client "app.lua"
+    local database = new:require "database"
+    new:override("db", new:provider {
+      scope = "worker",
+      open = function() return database.open(":memory:") end,
+      close = function(db) db:close() end,
+    })
+    return new
+  end
+
+  before_each(function() client = new_client() end)
   after_each(function() client:close() end)
 
   local function create(item) return client:post("/items", { json = item }) end
@@ -42,7 +53,7 @@ describe("items", function()
 
   it("are each client's own", function()
     create { name = "Lamp", price = 9.5 }
-    local other = testing.client "app.lua"
+    local other = new_client()
     assert.equal("[]", other:get("/items").body)
     other:close()
     assert.equal(1, #client:get("/items").json)
