@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/rc.h"
+#include "data/offload.h"
 #include "option.h"
 
 #include <assert.h>
@@ -263,15 +264,26 @@ bool bq_config_uses_listen(const struct bq_config *c)
            listen >= bq_config_origin(c, "port");
 }
 
-unsigned bq_config_worker_count(const struct bq_config *c)
+/* Or most, if there are more. */
+static unsigned count_processors(unsigned most)
 {
     cpu_set_t set;
-    if (c->workers)
-        return (unsigned)c->workers;
     /* It fails where the kernel knows more processors than the set has bits. */
     if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return BQ_WORKERS_MAX;
-    return (unsigned)CPU_COUNT(&set);
+        return most;
+    unsigned n = (unsigned)CPU_COUNT(&set);
+    return n < most ? n : most;
+}
+
+unsigned bq_config_worker_count(const struct bq_config *c)
+{
+    return c->workers ? (unsigned)c->workers : count_processors(BQ_WORKERS_MAX);
+}
+
+unsigned bq_config_offload_threads(const struct bq_config *c)
+{
+    return c->offload_threads ? (unsigned)c->offload_threads
+                              : count_processors(BQ_OFFLOAD_THREADS_MAX);
 }
 
 struct bq_app_options bq_config_app_options(const struct bq_config *c)

@@ -35,7 +35,8 @@ struct bq_config {
     bq_str host;
     uint64_t port;
     struct bq_list_value listen;
-    uint64_t workers; /* 0: auto */
+    uint64_t workers;         /* 0: auto */
+    uint64_t offload_threads; /* 0: auto */
     uint64_t adoption;
     uint64_t adoption_ms;
     uint64_t standby_max;
@@ -99,6 +100,9 @@ enum bq_origin bq_config_origin(const struct bq_config *c, const char *name);
 
 /* The workers to start: the option, or the processors this process may run on. */
 unsigned bq_config_worker_count(const struct bq_config *c);
+
+/* Likewise for barq.offload. */
+unsigned bq_config_offload_threads(const struct bq_config *c);
 
 struct bq_app_options bq_config_app_options(const struct bq_config *c);
 struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c);

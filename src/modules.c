@@ -6,6 +6,7 @@
  */
 #include "modules.h"
 
+#include "data/lua_offload.h"
 #include "data/lua_shared.h"
 #include "data/lua_sqlite.h"
 #include "docs_ui.h"
@@ -43,10 +44,21 @@ static int load_source(lua_State *L)
     return 1;
 }
 
-void bq_modules_preload(lua_State *L, struct bq_stores *stores)
+static int open_offload(lua_State *L)
+{
+    bq_offload_open_module(L, lua_touserdata(L, lua_upvalueindex(1)));
+    return 1;
+}
+
+void bq_modules_preload(lua_State *L, struct bq_stores *stores, struct bq_offload *offload)
 {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
+    if (offload) {
+        lua_pushlightuserdata(L, offload);
+        lua_pushcclosure(L, open_offload, 1);
+        lua_setfield(L, -2, "barq.offload.core");
+    }
     for (const luaL_Reg *m = c_modules; m->name; m++) {
         lua_pushlightuserdata(L, stores);
         lua_pushcclosure(L, m->func, 1);

@@ -7,6 +7,7 @@
 #ifndef BQ_MODULES_H
 #define BQ_MODULES_H
 
+#include "data/offload.h"
 #include "data/shared.h"
 #include "vm/lua.h"
 
@@ -21,8 +22,9 @@ struct bq_lua_source {
 };
 extern const struct bq_lua_source bq_lua_sources[];
 
-/* Makes all of them loadable by require; barq.shared opens its stores in stores, which
- * outlives L. Raises: on memory exhaustion. */
-void bq_modules_preload(lua_State *L, struct bq_stores *stores);
+/* Makes all of them loadable by require. barq.shared opens its stores in stores, barq.offload
+ * runs its functions on offload (NULL: there is no such module); both outlive L. Raises: on memory
+ * exhaustion. */
+void bq_modules_preload(lua_State *L, struct bq_stores *stores, struct bq_offload *offload);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/quantity.h"
 #include "base/rc.h"
+#include "data/offload.h"
 #include "nearest.h"
 
 #include <ctype.h>
@@ -34,6 +35,8 @@ const struct bq_option bq_options[] = {
      .help = "further workers that may start for it while all are inside Lua"},
     {"standby_timeout", BQ_OPTION_DURATION, AT(standby_ms_max), "30", 1, 24 * HOUR_MS,
      .help = "after which a standby worker that nobody needed ends"},
+    {"offload_threads", BQ_OPTION_INTEGER, AT(offload_threads), "auto", 1, BQ_OFFLOAD_THREADS_MAX,
+     .zero = "auto", .help = "threads for barq.offload; auto is one for each processor"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
      .help = "for development: accidental globals are errors"},
     {"access_log", BQ_OPTION_ENUM, AT(access_log), "off", .words = access_words, .implied = "text",

@@ -165,6 +165,7 @@ void bq_server_release(struct bq_server *s)
         bq_worker_release(&s->workers[i]);
     bq_free(s->workers);
     bq_adoption_release(&s->adoption);
+    bq_offload_free(s->offload);
     if (s->stores)
         bq_stores_free(s->stores);
     pthread_cond_destroy(&s->changed);
@@ -191,16 +192,25 @@ static int read_app_config(struct bq_server *s)
     return rc;
 }
 
+static void configure_offload(struct bq_server *s)
+{
+    s->aside = (struct bq_aside){s->stores, s->app_path};
+    const struct bq_offload_options options = bq_aside_options(&s->aside, s->config);
+    bq_offload_configure(s->offload, &options);
+}
+
 int bq_server_load(struct bq_server *s)
 {
     s->stores = bq_stores_new();
-    if (!s->stores) {
+    s->offload = bq_offload_new();
+    if (!s->stores || !s->offload) {
         bq_server_complain("out of memory");
         return BQ_MEMORY;
     }
     if (bq_worker_load(&s->workers[0]) != BQ_OK || read_app_config(s) != BQ_OK)
         return BQ_INVALID;
     bq_log_set_level((enum bq_log_level)s->config->log_level);
+    configure_offload(s);
     const struct bq_app_options options = bq_config_app_options(s->config);
     return bq_app_freeze(s->workers[0].app, &options);
 }
@@ -298,6 +308,18 @@ static _Noreturn void leave(struct bq_server *s, int code)
     _exit(code);
 }
 
+/* Nobody waits for its functions any more; a thread inside one can be neither stopped nor joined.
+ */
+static void end_offload(struct bq_server *s, uint64_t deadline_ms)
+{
+    bq_signals_end_after(0); /* the hooks have ended */
+    uint64_t now = bq_clock_ms();
+    if (bq_offload_stop(s->offload, deadline_ms > now + STOP_MS ? deadline_ms : now + STOP_MS))
+        return;
+    bq_error("a function of barq.offload did not come to its end and is cut off");
+    _exit(0);
+}
+
 static int fail_start(struct bq_server *s)
 {
     wait_all(s, RUNNING | OVER, bq_clock_ms() + FAILED_START_MS);
@@ -342,6 +364,7 @@ static int stop(struct bq_server *s, int number)
     bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
     bq_app_run_hooks(s->workers[0].app, "stop");
     bq_app_run_hooks(s->workers[0].app, "close");
+    end_offload(s, deadline);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #define BQ_SERVER_H
 
 #include "adoption.h"
+#include "aside.h"
 #include "base/line_writer.h"
 #include "config.h"
 #include "data/shared.h"
@@ -28,6 +29,8 @@ struct bq_server {
     unsigned slot_count; /* with the standby workers that there may be */
 
     struct bq_stores *stores;          /* locks itself (data/shared.h) */
+    struct bq_offload *offload;        /* likewise (data/offload.h) */
+    struct bq_aside aside;             /* what its threads are told; written before them */
     struct bq_line_writer *access_log; /* a lane for each worker (base/line_writer.h); or NULL */
     struct bq_listeners listeners;     /* written before bq_worker_listen; then each worker takes
                                           the sockets with its number */

@@ -21,7 +21,7 @@ void bq_signals_unblock(void);
 /* Waits for one of them and gives its number. Takes: blocked; gives: unblocked. Thread: main. */
 int bq_signals_wait(void);
 
-/* Ends the process with 0 when ms have passed, whatever it is doing then. */
+/* Ends the process with 0 when ms have passed, whatever it is doing then. 0: not any more. */
 void bq_signals_end_after(uint64_t ms);
 
 #endif

@@ -1,6 +1,7 @@
 /* testing.c: the life of an application under test, and its one-request connections. */
 #include "testing.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
@@ -10,16 +11,9 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 
-#define PIECE_BYTES 16384
-
-static uint64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+#define PIECE_BYTES     16384
+#define OFFLOAD_STOP_MS 10000
 
 struct bq_testing *bq_testing_new(void)
 {
@@ -29,7 +23,8 @@ struct bq_testing *bq_testing_new(void)
     bq_config_init(&t->config);
     t->loop = bq_loop_new();
     t->stores = bq_stores_new();
-    if (t->loop && t->stores)
+    t->offload = bq_offload_new();
+    if (t->loop && t->stores && t->offload)
         return t;
     bq_testing_free(t);
     return NULL;
@@ -46,7 +41,7 @@ int bq_testing_set(struct bq_testing *t, const char *name, bq_str value)
 static void open_modules(lua_State *L, void *arg)
 {
     const struct bq_testing *t = arg;
-    bq_modules_preload(L, t->stores);
+    bq_modules_preload(L, t->stores, t->offload);
 }
 
 static void keep_report(void *arg, const char *text)
@@ -69,11 +64,25 @@ static int freeze(struct bq_testing *t)
     return bq_app_freeze(t->app, &options);
 }
 
+static int configure_offload(struct bq_testing *t, const char *path)
+{
+    /* With its NUL. */
+    bq_str copy = bq_arena_dup(&t->config.arena, bq_str_of(path, strlen(path) + 1));
+    if (!copy.p)
+        return BQ_MEMORY;
+    t->aside = (struct bq_aside){t->stores, copy.p};
+    const struct bq_offload_options options = bq_aside_options(&t->aside, &t->config);
+    bq_offload_configure(t->offload, &options);
+    return BQ_OK;
+}
+
 static int load(struct bq_testing *t, const char *path)
 {
     int rc = bq_app_load(t->app, path);
     if (rc == BQ_OK)
         rc = bq_app_each_config(t->app, set_from_app, t);
+    if (rc == BQ_OK)
+        rc = configure_offload(t, path);
     if (rc == BQ_OK)
         rc = freeze(t);
     if (rc == BQ_OK)
@@ -146,7 +155,7 @@ static int receive_some(struct bq_transport *end, struct bq_buf *answer)
 /* One turn, which waits no longer than until the deadline. Fails: BQ_LIMIT behind it. */
 static int turn(struct bq_testing *t, uint64_t deadline_ms)
 {
-    uint64_t now = now_ms();
+    uint64_t now = bq_clock_ms();
     if (now >= deadline_ms)
         return BQ_LIMIT;
     bq_loop_run_once(t->loop, (int)(deadline_ms - now));
@@ -172,7 +181,7 @@ static int converse(struct bq_testing *t, struct bq_transport *end, bq_str reque
 int bq_testing_exchange(struct bq_testing *t, bq_str request, uint32_t ms_max,
                         struct bq_buf *answer)
 {
-    const uint64_t deadline_ms = now_ms() + ms_max;
+    const uint64_t deadline_ms = bq_clock_ms() + ms_max;
     struct bq_transport end;
     struct bq_peer peer;
     int fds[2];
@@ -193,7 +202,7 @@ int bq_testing_exchange(struct bq_testing *t, bq_str request, uint32_t ms_max,
 
 int bq_testing_turn(struct bq_testing *t, const bool *done, uint32_t ms_max)
 {
-    const uint64_t deadline_ms = now_ms() + ms_max;
+    const uint64_t deadline_ms = bq_clock_ms() + ms_max;
     int rc = BQ_OK;
     while (!*done && rc == BQ_OK)
         rc = turn(t, deadline_ms);
@@ -235,6 +244,10 @@ void bq_testing_free(struct bq_testing *t)
 {
     bq_testing_stop(t);
     bq_loop_free(t->loop);
+    if (t->offload && !bq_offload_stop(t->offload, bq_clock_ms() + OFFLOAD_STOP_MS))
+        bq_error("a function of barq.offload does not come to its end");
+    else
+        bq_offload_free(t->offload);
     if (t->stores)
         bq_stores_free(t->stores);
     bq_buf_release(&t->report);

@@ -10,6 +10,7 @@
 #define BQ_TESTING_H
 
 #include "app/app.h"
+#include "aside.h"
 #include "base/buf.h"
 #include "config.h"
 #include "data/shared.h"
@@ -21,7 +22,9 @@ struct bq_testing {
     struct bq_config_error error; /* the sentence, where set or start fails */
     struct bq_loop *loop;
     struct bq_stores *stores;
-    struct bq_vm *vm; /* the app's, once that is there */
+    struct bq_offload *offload;
+    struct bq_aside aside; /* for its threads */
+    struct bq_vm *vm;      /* the app's, once that is there */
     struct bq_app *app;
     struct bq_serve *serve;
     struct bq_buf report; /* what the log was told of errors since the last exchange began */

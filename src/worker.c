@@ -34,7 +34,7 @@ bool bq_worker_turns(const struct bq_worker *w)
 static void open_modules(lua_State *L, void *arg)
 {
     const struct bq_worker *w = arg;
-    bq_modules_preload(L, w->server->stores);
+    bq_modules_preload(L, w->server->stores, w->server->offload);
 }
 
 int bq_worker_load(struct bq_worker *w)

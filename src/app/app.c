@@ -153,8 +153,7 @@ void bq_app_free(struct bq_app *app)
 
 /* --- load --------------------------------------------------------------------------------- */
 
-/* Modules beside app.lua are found before all others. */
-static void extend_path(lua_State *L, const char *app_path)
+void bq_app_extend_path(lua_State *L, const char *app_path)
 {
     const char *slash = strrchr(app_path, '/');
     lua_getglobal(L, "package");
@@ -173,7 +172,7 @@ static void extend_path(lua_State *L, const char *app_path)
 static int load_file(lua_State *L)
 {
     const char *path = lua_touserdata(L, 1);
-    extend_path(L, path);
+    bq_app_extend_path(L, path);
     if (luaL_loadfile(L, path) != 0)
         lua_error(L);
     lua_call(L, 0, 0);

@@ -52,6 +52,9 @@ void bq_app_set_report(struct bq_app *app, void (*report)(void *arg, const char 
 /* Waiting tasks are dropped, the Lua state is closed. */
 void bq_app_free(struct bq_app *app);
 
+/* Modules beside app.lua are found before all others. Raises: on memory exhaustion. */
+void bq_app_extend_path(lua_State *L, const char *app_path);
+
 /* Runs app.lua: the declarations. Fails: BQ_INVALID, and the error with file, line
  * and traceback is logged. */
 int bq_app_load(struct bq_app *app, const char *path);

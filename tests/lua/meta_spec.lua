@@ -93,6 +93,7 @@ local TASK = "src/vm/lua_task.c"
 local SHARED, FLIGHT = "src/data/lua_shared.c", "src/data/lua_flight.c"
 local SQLITE, META_SQLITE = "src/data/lua_sqlite.c", "lua/meta/sqlite.lua"
 local META, META_SHARED, META_DOCS = "lua/meta/barq.lua", "lua/meta/shared.lua", "lua/meta/docs.lua"
+local OFFLOAD, META_OFFLOAD = "src/data/lua_offload.c", "lua/meta/offload.lua"
 local TESTING, META_TESTING = "src/lua_testing.c", "lua/meta/testing.lua"
 
 describe("the annotations of what C gives", function()
@@ -141,6 +142,11 @@ describe("the annotations of what C gives", function()
     assert.same(sorted(given), sorted(annotated))
   end)
 
+  it("name what barq.offload.core has", function()
+    assert.same(sorted(names_in_c(OFFLOAD, "functions%[%]")),
+      sorted(annotated_functions(META_OFFLOAD, "core")))
+  end)
+
   it("name what barq.docs.core has", function()
     local given = {}
     local body = assert(read("src/docs_ui.c"):match("\nint bq_docs_ui_open.-\n}"))
@@ -159,7 +165,7 @@ describe("the annotations of what C gives", function()
   end)
 end)
 
-local sources = { META, META_SHARED, META_SQLITE, META_DOCS, META_TESTING }
+local sources = { META, META_SHARED, META_SQLITE, META_OFFLOAD, META_DOCS, META_TESTING }
 for path in io.popen("ls lua/barq/*.lua"):lines() do sources[#sources + 1] = path end
 
 describe("the annotated parameters", function()

@@ -31,6 +31,7 @@ function modules.fresh(core)
   local loaded = {
     ["barq.core"] = core or modules.stand_in(),
     ["barq.shared.core"] = modules.stand_in { methods = {} },
+    ["barq.offload.core"] = modules.stand_in {},
     ["barq.sqlite.core"] = modules.stand_in { db_methods = {}, tx_methods = {}, blob_type = {} },
     ["barq.docs.core"] = { files = {} },
   }

@@ -46,6 +46,7 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 -- Sources without a test file of their own name, and the tests that cover them.
 rooms.covered_by = {
   ["src/adoption.c"] = "tests/e2e/adoption_spec.lua",
+  ["src/aside.c"] = "tests/e2e/offload_spec.lua",
   ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/main.c"] = "tests/e2e",
   ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
@@ -70,6 +71,7 @@ rooms.covered_by = {
   ["src/app/schema_unique.c"] = "tests/unit/app/schema_check_test.c",
   ["src/app/unrouted.c"] = "tests/unit/app/dispatch_test.c",
   ["src/data/lua_flight.c"] = "tests/unit/data/lua_shared_test.c",
+  ["src/data/lua_offload.c"] = "tests/e2e/offload_spec.lua",
   ["src/data/lua_sqlite_values.c"] = "tests/unit/data/lua_sqlite_test.c",
   ["src/data/sqlite_pool.c"] = "tests/unit/data/lua_sqlite_test.c",
   ["src/data/stripe.c"] = "tests/unit/data/shared_test.c",

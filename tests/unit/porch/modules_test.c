@@ -16,7 +16,7 @@ struct fixture {
 
 static int preload(lua_State *L)
 {
-    bq_modules_preload(L, lua_touserdata(L, 1));
+    bq_modules_preload(L, lua_touserdata(L, 1), NULL);
     return 0;
 }
 
@@ -52,7 +52,7 @@ static void the_stack_is_left_as_it_was(void **state)
 {
     struct fixture *f = *state;
     int top = lua_gettop(f->L);
-    bq_modules_preload(f->L, f->stores);
+    bq_modules_preload(f->L, f->stores, NULL);
     assert_int_equal(lua_gettop(f->L), top);
 }
 

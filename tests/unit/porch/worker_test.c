@@ -35,6 +35,7 @@ static int setup(void **state)
     close(fd);
     bq_server_init(&f->server, &f->config, f->app_path);
     f->server.stores = bq_stores_new();
+    f->server.offload = bq_offload_new();
     f->worker = &f->server.workers[0];
     *state = f;
     return 0;

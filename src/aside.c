@@ -1,0 +1,43 @@
+/* aside.c: opens the Lua states of barq.offload's threads. */
+#include "aside.h"
+
+#include "app/app.h"
+#include "app/encode.h"
+#include "modules.h"
+
+/* package.loaded["barq.marks"] = { array, object } */
+static void add_marks(lua_State *L)
+{
+    lua_newtable(L);
+    bq_encode_open(L);
+    lua_setfield(L, -3, "object");
+    lua_setfield(L, -2, "array");
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaded");
+    lua_pushvalue(L, -3);
+    lua_setfield(L, -2, "barq.marks");
+    lua_pop(L, 3);
+}
+
+static void open_state(lua_State *L, void *arg)
+{
+    const struct bq_aside *aside = arg;
+    bq_modules_preload(L, aside->stores, NULL);
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "preload");
+    lua_getfield(L, -1, "barq.aside");
+    lua_setfield(L, -2, "barq");
+    lua_pop(L, 2);
+    add_marks(L);
+    bq_app_extend_path(L, aside->app_path);
+}
+
+struct bq_offload_options bq_aside_options(struct bq_aside *aside, const struct bq_config *config)
+{
+    return (struct bq_offload_options){
+        .threads_max = bq_config_offload_threads(config),
+        .lua_bytes_max = config->lua_bytes_max,
+        .open = open_state,
+        .open_arg = aside,
+    };
+}
