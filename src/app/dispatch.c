@@ -167,6 +167,12 @@ static void refuse(struct bq_call *call)
     bq_reply_refusal(call);
 }
 
+/* What the handler returns goes straight into an answer, or to the schema that it must fit. */
+static bool takes_rows(const struct bq_call *call)
+{
+    return !call->inner || call->route->returns;
+}
+
 static void step_handler(struct bq_call *call)
 {
     const struct bq_route *route = call->route;
@@ -179,6 +185,7 @@ static void step_handler(struct bq_call *call)
         }
         call->task = task;
         lua_rawgeti(task->L, LUA_REGISTRYINDEX, route->handler);
+        task->takes_rows = takes_rows(call);
         start_with(call, task, 0);
         return;
     }
@@ -187,6 +194,7 @@ static void step_handler(struct bq_call *call)
         refuse(call);
         bq_task_give(task);
     } else if (task) {
+        task->takes_rows = takes_rows(call);
         start_task(call, task);
     }
 }

@@ -2,6 +2,7 @@
 #include "app/reply.h"
 
 #include "app/encode.h"
+#include "app/reply_rows.h"
 #include "app/schema.h"
 #include "base/rc.h"
 #include "http/h1_write.h"
@@ -245,10 +246,42 @@ static int read_value(struct bq_call *call, int status, struct bq_response *out,
     return encode_body(call, 1, schema, out, error);
 }
 
+static void push_tables(lua_State *L, void *arg)
+{
+    struct bq_task *task = arg;
+    task->rows->push(task->rows, L);
+    lua_xmove(L, task->L, 1);
+}
+
+/* Rows are written as they are, or become tables, which are on the stack then. False: the latter.
+ */
+static bool read_rows(struct bq_call *call, struct bq_response *out, int *rc)
+{
+    struct bq_task *task = call->task;
+    struct bq_buf *body = &call->app->body;
+    int status = call->route->status ? call->route->status : 200;
+    bq_buf_reset(body);
+    *rc = bq_rows_write(task->rows, returns_schema(call, status), body);
+    if (*rc == BQ_CONFLICT)
+        *rc = bq_vm_protect(task->vm, push_tables, task) == BQ_OK ? BQ_CONFLICT : BQ_MEMORY;
+    task->rows->release(task->rows);
+    task->rows = NULL;
+    if (*rc == BQ_CONFLICT) {
+        lua_replace(task->L, 1);
+        return false;
+    }
+    *out =
+        (struct bq_response){.status = status, .content_type = JSON_TYPE, .body = bq_buf_str(body)};
+    return true;
+}
+
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
 {
     lua_State *L = call->task->L;
     int given = 0;
+    int rows_rc;
+    if (call->task->rows && read_rows(call, out, &rows_rc))
+        return rows_rc;
     int type = lua_type(L, 1);
     *out = (struct bq_response){.status = 200};
     if (lua_gettop(L) >= 2 && !lua_isnil(L, 2)) {

@@ -15,6 +15,7 @@
 #include "data/sqlite_pool.h"
 #include "vm/lua_task.h"
 #include "vm/outward.h"
+#include "vm/task.h"
 
 #define DB_TYPE "barq.sqlite.db"
 #define TX_TYPE "barq.sqlite.tx"
@@ -52,6 +53,8 @@ struct op {
     enum want want;
     bool busy; /* as the spare */
     bool nulls;
+    bool direct; /* its rows go to the server as they are (vm/rows.h) */
+    struct bq_rows rows;
     size_t rows_read; /* as a cursor */
 };
 
@@ -241,6 +244,54 @@ static void push_wanted(lua_State *L, struct op *op)
     lua_pushnil(L);
 }
 
+static void push_tables(struct bq_rows *rows, lua_State *L)
+{
+    struct op *op = BQ_CONTAINER(rows, struct op, rows);
+    push_wanted(L, op);
+    lua_pop(L, 1);
+    lua_insert(L, 1); /* the names that push_names left lay below */
+    lua_settop(L, 1);
+}
+
+static void release_rows(struct bq_rows *rows)
+{
+    struct op *op = BQ_CONTAINER(rows, struct op, rows);
+    if (op->busy)
+        give_spare(op);
+    else
+        bq_sqlite_call_release(&op->sql.call);
+}
+
+/* Whether what the method returns is what the task returns: it was a tail call of the function that
+ * the task runs, so that below the method (level 1) there is no other, and it wants rows. */
+static bool is_direct(lua_State *L, const struct op *op)
+{
+    lua_Debug info;
+    const struct bq_task *task = op->vm ? op->vm->running : NULL;
+    return task && task->takes_rows && task->L == L &&
+           (op->want == WANT_ROWS || op->want == WANT_ROW) && !lua_getstack(L, 2, &info);
+}
+
+/* False: there is no row where one is wanted, which is nil. */
+static bool give_rows(struct op *op)
+{
+    const struct bq_sqlite_call *call = &op->sql.call;
+    if (op->want == WANT_ROW && call->row_count == 0)
+        return false;
+    op->rows = (struct bq_rows){
+        .names = bq_buf_str(&call->names),
+        .cells = bq_buf_str(&call->rows),
+        .columns = call->columns,
+        .count = call->row_count,
+        .one = op->want == WANT_ROW,
+        .nulls = op->nulls,
+        .push = push_tables,
+        .release = release_rows,
+    };
+    op->vm->running->rows = &op->rows;
+    return true;
+}
+
 /* next_row(op) → row, or nil at the end. A cursor is an operation that is done. */
 static int l_next_row(lua_State *L)
 {
@@ -290,6 +341,11 @@ static int l_result(lua_State *L)
         push_error(L, op);
         return 2;
     }
+    if (op->direct && give_rows(op)) {
+        lua_pushvalue(L, 1);
+        lua_pushnil(L);
+        return 3;
+    }
     push_wanted(L, op);
     /* What push_names left lies below. */
     lua_pushboolean(L, true);
@@ -313,6 +369,11 @@ static int give_result(lua_State *L, struct db *db, struct op *op, int at)
         lua_pushvalue(L, at);
         return 1;
     }
+    if (op->direct && give_rows(op)) {
+        lua_pushnil(L);
+        lua_pushvalue(L, at);
+        return 2;
+    }
     push_wanted(L, op);
     lua_pushnil(L);
     lua_insert(L, -3);
@@ -333,6 +394,7 @@ static int l_start(lua_State *L)
     bq_sqlite_op_init(&op->sql, db->pool, tx ? &tx->hold : NULL, BQ_SQLITE_STATEMENT);
     op->want = (enum want)lua_tointeger(L, 2);
     op->rows_read = 0;
+    op->direct = is_direct(L, op);
     int rc;
     if (lua_type(L, 3) == LUA_TSTRING) {
         call->sql.p = lua_tolstring(L, 3, &call->sql.n);

@@ -16,9 +16,17 @@
 
 /* --- parameters --- */
 
-static int refuse(struct bq_sqlite_call *call, const char *what, const char *why)
+/* What a value is bound to, for messages. */
+struct parameter {
+    const char *name; /* NULL: it has a position */
+    int position;     /* from 1 */
+};
+
+static int refuse(struct bq_sqlite_call *call, const struct parameter *what, const char *why)
 {
-    return bq_sqlite_fail(call, BQ_SQLITE_MISUSE, "%s %s", what, why);
+    if (what->name)
+        return bq_sqlite_fail(call, BQ_SQLITE_MISUSE, "parameter :%.60s %s", what->name, why);
+    return bq_sqlite_fail(call, BQ_SQLITE_MISUSE, "parameter %d %s", what->position, why);
 }
 
 static void pack_bytes(struct bq_buf *out, bq_str s)
@@ -34,7 +42,7 @@ static void pack_integer(struct bq_buf *out, int64_t i)
     bq_buf_append(out, bq_str_of((const char *)&i, sizeof i));
 }
 
-static int pack_number(struct bq_sqlite_call *call, double d, const char *what)
+static int pack_number(struct bq_sqlite_call *call, double d, const struct parameter *what)
 {
     struct bq_buf *out = &call->params;
     if (isnan(d))
@@ -49,7 +57,7 @@ static int pack_number(struct bq_sqlite_call *call, double d, const char *what)
 }
 
 static int pack_string(lua_State *L, int index, struct bq_sqlite_call *call, char kind,
-                       const char *what)
+                       const struct parameter *what)
 {
     bq_str s;
     s.p = lua_tolstring(L, index, &s.n);
@@ -72,7 +80,8 @@ static bool is_blob(lua_State *L, int index)
     return same;
 }
 
-static int pack_blob(lua_State *L, int index, struct bq_sqlite_call *call, const char *what)
+static int pack_blob(lua_State *L, int index, struct bq_sqlite_call *call,
+                     const struct parameter *what)
 {
     lua_rawgeti(L, index, 1);
     if (lua_type(L, -1) != LUA_TSTRING)
@@ -82,7 +91,8 @@ static int pack_blob(lua_State *L, int index, struct bq_sqlite_call *call, const
     return rc;
 }
 
-static int pack_value(lua_State *L, int index, struct bq_sqlite_call *call, const char *what)
+static int pack_value(lua_State *L, int index, struct bq_sqlite_call *call,
+                      const struct parameter *what)
 {
     char why[96];
     switch (lua_type(L, index)) {
@@ -117,15 +127,14 @@ static int pack_names(lua_State *L, int table, struct bq_sqlite_call *call)
     int rc = BQ_OK;
     call->named = true;
     for (lua_pushnil(L); rc == BQ_OK && lua_next(L, table); lua_pop(L, 1)) {
-        char what[80];
         bq_str name;
         if (lua_type(L, -2) != LUA_TSTRING)
-            return refuse(call, "a table of parameters",
-                          "has their names as keys; pass positional ones as arguments");
+            return bq_sqlite_fail(call, BQ_SQLITE_MISUSE,
+                                  "a table of parameters has their names as keys; pass positional "
+                                  "ones as arguments");
         name.p = lua_tolstring(L, -2, &name.n);
         pack_bytes(&call->params, name);
-        snprintf(what, sizeof what, "parameter :%.60s", name.p);
-        rc = pack_value(L, lua_gettop(L), call, what);
+        rc = pack_value(L, lua_gettop(L), call, &(struct parameter){.name = name.p});
         call->param_count++;
     }
     return rc;
@@ -138,9 +147,7 @@ int bq_sqlite_pack_params(lua_State *L, int first, int last, struct bq_sqlite_ca
         rc = pack_names(L, first, call);
     } else {
         for (int i = first; rc == BQ_OK && i <= last; i++) {
-            char what[32];
-            snprintf(what, sizeof what, "parameter %d", i - first + 1);
-            rc = pack_value(L, i, call, what);
+            rc = pack_value(L, i, call, &(struct parameter){.position = i - first + 1});
             call->param_count++;
         }
     }

@@ -97,6 +97,8 @@ void bq_task_give(struct bq_task *task)
     lua_settop(task->L, 0);
     task->done = NULL;
     task->arg = NULL;
+    task->takes_rows = false;
+    task->rows = NULL;
     bq_list_push(&vm->idle, &task->node);
     vm->idle_count++;
 }

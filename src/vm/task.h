@@ -17,6 +17,7 @@
 #ifndef BQ_VM_TASK_H
 #define BQ_VM_TASK_H
 
+#include "vm/rows.h"
 #include "vm/vm.h"
 
 /* Makes now what tasks need later, where nothing catches an error; once a state. Raises: on
@@ -65,6 +66,8 @@ struct bq_task {
     bq_task_interrupt_fn interrupt; /* NULL: cancel, and the error is raised at the wait */
     void *cancel_arg;
     struct bq_timer timer; /* for whatever it waits for */
+    bool takes_rows;       /* who started it takes its result as rows, if it is some (rows.h) */
+    struct bq_rows *rows;  /* the result, which its first value keeps alive; or NULL */
     struct bq_list guards; /* their fn run when it ends, however it does */
 };
 

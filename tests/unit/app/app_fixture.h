@@ -68,6 +68,7 @@ static inline void open_sources(lua_State *L, void *arg)
                          "/lua/?/init.lua;' .. package.path\n"
                          "package.preload['barq.shared'] = function() return {} end\n"
                          "package.preload['barq.sqlite'] = function() return {} end\n"
+                         "package.preload['barq.offload'] = function() return {} end\n"
                          "package.preload['barq.docs.core'] = function()\n"
                          "  return { files = {} }\n"
                          "end\n"
