@@ -100,7 +100,8 @@ struct bq_handler {
     void (*abandon)(void *self, struct bq_exchange *ex);
 };
 
-#define BQ_EXCHANGE_ARENA_BYTES 3584
+/* Enough for what a browser sends; a request that waits holds it all. */
+#define BQ_EXCHANGE_ARENA_BYTES 2560
 
 struct bq_exchange {
     struct bq_arena arena;

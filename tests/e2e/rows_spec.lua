@@ -29,7 +29,7 @@ local app = [[
     none = "select * from users where id > 9",
     one = "select * from users where id = 2",
     order = "select note, id, name from users order by id desc",
-    expressions = "select 1 as a, 1.0 as b, 'x' as c, null as d, 1e300 as e, -9007199254740991 as f",
+    expressions = "select 1 as a, 1.0 as b, 'x' as c, null as d, 1e300 as e, -9e15 as f",
     big = "select 9223372036854775807 as id, 'x' as name",
     blob = "select x'616263' as name, 1 as id",
     bytes = "select cast(x'ff' as text) as name, 1 as id",
@@ -110,7 +110,9 @@ local app = [[
   barq.get("/within", { depends = {
     tx = barq.depends { depends = db, open = function(_, d) return d.db:begin() end,
       close = function(tx) tx:rollback() end },
-  } }, function(_, d) return d.tx:query("insert into users (name) values ('no') returning name") end)
+  } }, function(_, d)
+    return d.tx:query("insert into users (name) values ('no') returning name")
+  end)
 
   local wrapped = barq.group("/wrapped-by", { middleware = { function(req, next)
     local res = next(req)
