@@ -6,6 +6,7 @@
 #include "base/rc.h"
 #include "server.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Between two looks; the same while somebody is stuck; and the looks at nothing after which the
@@ -17,6 +18,10 @@
 
 /* How long a standby worker stays parked for one that takes its connections; and how long after one
  * that failed no other starts. */
+/* A worker that is not blocked, but computes or waits for a processor: another thread would only
+ * take the processors' time from it. So many times adoption_after later one starts nevertheless. */
+#define COMPUTING_PATIENCE 10
+
 #define PARK_MS_MAX 1000
 #define RETRY_MS    10000
 
@@ -199,6 +204,33 @@ static bool is_anybody_waiting(const struct bq_adoption *a)
     return false;
 }
 
+/* Whether the kernel says that the thread runs, or would if there was a processor for it. */
+static bool is_computing(const struct bq_worker *w)
+{
+    char path[48], line[512];
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)w->tid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(line, 1, sizeof line - 1, f) : 0;
+    if (f)
+        fclose(f);
+    line[n] = 0;
+    const char *name_end = strrchr(line, ')');
+    return name_end && strncmp(name_end, ") R", 3) == 0;
+}
+
+/* Whether another thread would be of use to those who wait. */
+static bool is_standby_wanted(const struct bq_adoption *a, uint64_t now_ms)
+{
+    uint64_t patience_ms = COMPUTING_PATIENCE * a->server->config->adoption_ms;
+    for (unsigned i = 0; i < a->server->slot_count; i++) {
+        const struct bq_worker *w = &a->server->workers[i];
+        if (is_stuck(w) && bq_loop_is_ready(w->loop) &&
+            (now_ms - w->adoption.absence_ms >= patience_ms || !is_computing(w)))
+            return true;
+    }
+    return false;
+}
+
 /* Whether there is one to be looked at whatever its sockets say: what it has read and put off shows
  * only to who has borrowed it. */
 static bool is_any_unseen(const struct bq_adoption *a)
@@ -314,7 +346,7 @@ static void help(struct bq_adoption *a, uint64_t now_ms)
     struct bq_worker *able = choose(a, now_ms);
     if (able && (waiting || is_any_unseen(a)))
         ask(a, able, now_ms);
-    else if (!able && waiting)
+    else if (!able && waiting && is_standby_wanted(a, now_ms))
         start_standby(a, now_ms);
 }
 

@@ -349,8 +349,8 @@ static void set_stopping(struct bq_server *s)
 static int stop(struct bq_server *s, int number)
 {
     uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
-    bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     bq_adoption_stop(&s->adoption);
+    bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
     set_stopping(s);
     tell(s, bq_worker_drain);
     if (!join_all(s, deadline)) {

@@ -114,6 +114,7 @@ static void turn_loop(struct bq_worker *w)
 static void *run(void *arg)
 {
     struct bq_worker *w = arg;
+    w->tid = gettid();
     if (prepare(w) != BQ_OK) {
         bq_server_set_state(w->server, w, BQ_WORKER_FAILED);
         return NULL;

@@ -38,6 +38,7 @@ struct bq_worker {
     enum bq_worker_state state; /* under server->lock */
     bool started;               /* there is a thread to join. Whose it is: server.h */
     pthread_t thread;
+    pid_t tid; /* the kernel's number of it, once it is loaded */
     struct bq_adoption_part adoption;
 
     /* The worker's own: */

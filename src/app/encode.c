@@ -162,15 +162,45 @@ int bq_encoder_elements(struct bq_encoder *e, bq_encoder_fn fn, const void *how)
 
 /* --- objects --- */
 
+static struct bq_encoder_name *slot_of(struct bq_encoder *e, const char *p)
+{
+    uintptr_t address = (uintptr_t)p;
+    return &e->names[(address >> 4 ^ address >> 8) % BQ_ENCODER_NAMES];
+}
+
+/* What was written before, once more. */
+static int repeat(struct bq_buf *out, uint32_t at, uint32_t n)
+{
+    if (bq_buf_reserve(out, n) != BQ_OK)
+        return BQ_MEMORY;
+    memcpy(out->data + out->len, out->data + out->pos + at, n);
+    out->len += n;
+    return BQ_OK;
+}
+
+static int write_new_name(struct bq_encoder *e, struct bq_encoder_name *slot, bq_str name)
+{
+    size_t at = bq_buf_size(e->out);
+    int rc = bq_json_write_string(e->out, name);
+    if (rc == BQ_INVALID)
+        return bq_encoder_refuse(e, "the name is not valid UTF-8");
+    if (rc == BQ_OK)
+        rc = bq_buf_push(e->out, ':');
+    size_t n = bq_buf_size(e->out) - at;
+    if (rc == BQ_OK && at + n <= UINT32_MAX)
+        *slot = (struct bq_encoder_name){name.p, (uint32_t)at, (uint32_t)n};
+    return rc;
+}
+
+/* The name below the top, and a colon. */
 static int write_name(struct bq_encoder *e)
 {
     size_t n;
     const char *p = lua_tolstring(e->L, -2, &n);
+    struct bq_encoder_name *slot = slot_of(e, p);
     bq_encoder_at(e, p, n);
-    int rc = bq_json_write_string(e->out, bq_str_of(p, n));
-    if (rc == BQ_INVALID)
-        return bq_encoder_refuse(e, "the name is not valid UTF-8");
-    return rc;
+    return slot->p == p ? repeat(e->out, slot->at, slot->n)
+                        : write_new_name(e, slot, bq_str_of(p, n));
 }
 
 /* A number as a key, which barq.object(t) asks for. */
@@ -183,27 +213,26 @@ static int write_number_name(struct bq_encoder *e)
     int rc = bq_buf_push(e->out, '"');
     if (rc == BQ_OK)
         rc = bq_json_write_number(e->out, v);
-    return rc == BQ_OK ? bq_buf_push(e->out, '"') : rc;
+    return rc == BQ_OK ? bq_buf_append(e->out, BQ_STR("\":")) : rc;
+}
+
+/* numbers: keys that are some are names, too. */
+static int write_key(struct bq_encoder *e, bool numbers)
+{
+    int type = lua_type(e->L, -2);
+    if (type == LUA_TSTRING)
+        return write_name(e);
+    return type == LUA_TNUMBER && numbers ? write_number_name(e) : refuse_key(e);
 }
 
 int bq_encoder_key(struct bq_encoder *e)
 {
-    int type = lua_type(e->L, -2);
-    int rc;
-    if (type == LUA_TSTRING)
-        rc = write_name(e);
-    else if (type == LUA_TNUMBER)
-        rc = write_number_name(e);
-    else
-        rc = refuse_key(e);
-    return rc == BQ_OK ? bq_buf_push(e->out, ':') : rc;
+    return write_key(e, true);
 }
 
 static int write_member(struct bq_encoder *e, enum mark mark)
 {
-    if (mark != MARK_OBJECT && lua_type(e->L, -2) == LUA_TNUMBER)
-        return refuse_key(e);
-    int rc = bq_encoder_key(e);
+    int rc = write_key(e, mark == MARK_OBJECT);
     return rc == BQ_OK ? write_value(e) : rc;
 }
 

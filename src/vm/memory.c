@@ -76,14 +76,63 @@ static bool admit(struct bq_vm *vm, size_t more)
     return true;
 }
 
+/* --- small blocks ------------------------------------------------------------------------- */
+
+/* LuaJIT's allocator takes 60 to 100 instructions for a block, and as many to free it. What the
+ * collector frees in one go is what the requests until the next time need. */
+#define SPARE_BYTES_MAX ((size_t)2 << 20)
+#define STEP            ((size_t)8)
+#define SMALL_MAX       (BQ_SPARE_SIZES * STEP)
+
+/* Takes: bytes from 1 to SMALL_MAX. */
+static void **spares_of(struct bq_vm *vm, size_t bytes)
+{
+    return &vm->spares[(bytes - 1) / STEP];
+}
+
+/* Small blocks are as large as their step, so that one serves any size of it. */
+static size_t rounded(size_t bytes)
+{
+    return bytes <= SMALL_MAX ? (bytes + STEP - 1) & ~(STEP - 1) : bytes;
+}
+
+static void *take(struct bq_vm *vm, size_t bytes)
+{
+    void **spares = bytes <= SMALL_MAX ? spares_of(vm, bytes) : NULL;
+    if (!spares || !*spares)
+        return vm->alloc(vm->alloc_arg, NULL, 0, rounded(bytes));
+    void *p = *spares;
+    *spares = *(void **)p;
+    vm->spare_bytes -= rounded(bytes);
+    return p;
+}
+
+static void give(struct bq_vm *vm, void *old, size_t bytes)
+{
+    if (bytes == 0 || bytes > SMALL_MAX || vm->spare_bytes >= SPARE_BYTES_MAX) {
+        vm->alloc(vm->alloc_arg, old, bytes, 0);
+        return;
+    }
+    void **spares = spares_of(vm, bytes);
+    *(void **)old = *spares;
+    *spares = old;
+    vm->spare_bytes += rounded(bytes);
+}
+
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
 {
     struct bq_vm *vm = arg;
+    void *p = NULL;
     if (bytes > old_bytes && (!admit(vm, bytes - old_bytes) || BQ_FAULT(lua_alloc))) {
         vm->exhausted = true;
         return NULL;
     }
-    void *p = vm->alloc(vm->alloc_arg, old, old_bytes, bytes);
+    if (!old)
+        p = bytes ? take(vm, bytes) : NULL;
+    else if (bytes == 0)
+        give(vm, old, old_bytes);
+    else
+        p = vm->alloc(vm->alloc_arg, old, old_bytes, rounded(bytes));
     if (p || bytes == 0)
         vm->bytes += bytes - old_bytes;
     return p;

@@ -23,6 +23,10 @@ typedef void (*bq_vm_held_fn)(void *arg, const struct bq_task *task,
 /* What a task ends with when the application took its coroutine into its own hands. */
 enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 
+/* Small blocks that Lua has freed, by size in steps of 8 bytes: tables and strings come and go with
+ * each request (memory.c). */
+#define BQ_SPARE_SIZES 16
+
 struct bq_vm {
     lua_State *L;
     struct bq_loop *loop;
@@ -41,6 +45,8 @@ struct bq_vm {
     lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
     void *alloc_arg;
     size_t bytes, bytes_max;
+    void *spares[BQ_SPARE_SIZES]; /* the first of each list; each begins with the next's address */
+    size_t spare_bytes;
     size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
     bool exhausted;    /* an allocation was refused since then */
     bool raising;      /* the limit is passed: "not enough memory" is raised soon (memory.h) */

@@ -69,7 +69,7 @@ describe("fifty thousand requests over a thousand bad connections #soak #threads
   it("leave memory where it was", function()
     -- Sanitizers keep freed memory back; there the leak check at the server's end answers instead.
     if sanitized then return end
-    local s = server.start { app = app }
+    local s = server.start { app = app, args = { "--standby-workers", "0" } }
     -- The pools of spare parts fill up first; they are bounded.
     for seed = 1, 3 do soak(s.port, seed) end
     local before = s:resident_bytes()
