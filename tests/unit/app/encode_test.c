@@ -90,6 +90,27 @@ static void scalars_have_their_json_form(void **state)
     encodes(*state, "'\\0'", "\"\\u0000\"");
 }
 
+static void names_that_come_again_are_the_same(void **state)
+{
+    encodes(*state, "{{['a\"'] = 1}, {['a\"'] = {['a\"'] = 2}}, {b = 3}, {['a\"'] = 4}}",
+            "[{\"a\\\"\":1},{\"a\\\"\":{\"a\\\"\":2}},{\"b\":3},{\"a\\\"\":4}]");
+    /* More of them than are kept. */
+    push(*state, "(function() local t = {} for i = 1, 300 do"
+                 " t[i] = { ['name' .. i % 100] = i } end return t end)()");
+    struct bq_buf out = BQ_BUF_INIT;
+    struct bq_encode_error error;
+    assert_int_equal(bq_encode(*state, -1, &out, &error), BQ_OK);
+    const char *p = out.data;
+    for (int i = 1; i <= 300; i++) {
+        char expected[48];
+        int n = snprintf(expected, sizeof expected, "%c{\"name%d\":%d}", i == 1 ? '[' : ',',
+                         i % 100, i);
+        assert_memory_equal(p, expected, (size_t)n);
+        p += n;
+    }
+    bq_buf_release(&out);
+}
+
 static void positions_make_an_array_and_names_an_object(void **state)
 {
     encodes(*state, "{1, 2, 3}", "[1,2,3]");
@@ -441,6 +462,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalars_have_their_json_form),
+        cmocka_unit_test(names_that_come_again_are_the_same),
         cmocka_unit_test(positions_make_an_array_and_names_an_object),
         cmocka_unit_test(an_array_is_one_in_whatever_order_lua_holds_it),
         cmocka_unit_test(marks_decide_where_the_guess_would_be_wrong),

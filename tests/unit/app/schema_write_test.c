@@ -330,6 +330,9 @@ static void the_first_variant_that_fits_is_written(void **state)
            "{a = {'x', 'y'}}", "{\"a\":[\"x\",\"y\"]}");
     writes(state, "union{object{{'o', object{{'x', integer()}}}}, map(any())}", "{o = {x = 'y'}}",
            "{\"o\":{\"x\":\"y\"}}");
+    /* Names that were written in vain are written again. */
+    writes(state, "list(union{map(map(integer())), map(map(text()))})",
+           "{{a = {b = 'x'}}, {a = {b = 1}}}", "[{\"a\":{\"b\":\"x\"}},{\"a\":{\"b\":1}}]");
     writes(state, "union{list(integer()), list(text())}", "{[2] = 'b', [1] = 'a'}",
            "[\"a\",\"b\"]");
     writes(state, "union{text(), nullable(integer())}", "null", "null");

@@ -54,6 +54,18 @@ static void compiled_code_that_keeps_too_much_is_ended(void **state)
     }
 }
 
+static void small_blocks_are_kept_but_not_all_of_them(void **state)
+{
+    struct bq_vm *vm = *state;
+    expect(vm, "local t = {} for i = 1, 50000 do t[i] = { i } end t = nil return 'made'", "made");
+    lua_gc(vm->L, LUA_GCCOLLECT, 0);
+    assert_true(vm->spare_bytes > 100000);
+    assert_true(vm->spare_bytes <= ((size_t)2 << 20) + 128);
+    size_t kept = vm->spare_bytes;
+    expect(vm, "for i = 1, 100 do keep = { keep } end return 'again'", "again");
+    assert_true(vm->spare_bytes < kept);
+}
+
 static void garbage_is_no_reason_to_fail(void **state)
 {
     expect(*state,
@@ -89,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(small_blocks_are_kept_but_not_all_of_them, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_far_beyond_is_refused_at_once, setup, teardown),
