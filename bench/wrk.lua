@@ -1,11 +1,17 @@
--- wrk.lua: what wrk sends, and its result as one line that run can read.
+-- wrk.lua: what wrk sends, and its result as one line that run and compare can read.
 
--- A body as the only argument makes every request a POST of it.
+-- Arguments: a body, which makes every request a POST of it (or ""), and how many requests are
+-- pipelined.
 function init(arguments)
-  if arguments[1] then
+  local body, pipelined = arguments[1], tonumber(arguments[2]) or 1
+  if body and body ~= "" then
     wrk.method = "POST"
-    wrk.body = arguments[1]
+    wrk.body = body
     wrk.headers["Content-Type"] = "application/json"
+  end
+  if pipelined > 1 then
+    local batch = wrk.format():rep(pipelined)
+    request = function() return batch end -- luacheck: globals request
   end
 end
 

@@ -1,6 +1,9 @@
 -- What bench/ measures: the same routes stand in the peers' applications.
 local barq = require "barq"
+local ffi = require "ffi"
 local t = barq.t
+
+ffi.cdef "int usleep(unsigned int microseconds);"
 
 barq.get("/plaintext", function()
   return "Hello, World!"
@@ -75,4 +78,18 @@ barq.get("/db", { depends = { db = users }, returns = t.array(User) }, function(
   local first = math.random(1, 91)
   return deps.db:query("select id, name, email from users where id between ? and ? order by id",
     first, first + 9)
+end)
+
+-- Handlers that do not wait: blocked in a C library, and computing.
+local Hold = { query = { ms = t.integer { min = 0, max = 5000, default = 500 } } }
+
+barq.get("/block", Hold, function(req)
+  ffi.C.usleep(req.query.ms * 1000)
+  return { ms = req.query.ms }
+end)
+
+barq.get("/spin", Hold, function(req)
+  local till = barq.now() + req.query.ms / 1000
+  repeat until barq.now() >= till
+  return { ms = req.query.ms }
 end)
