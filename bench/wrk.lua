@@ -11,7 +11,7 @@ function init(arguments)
   end
   if pipelined > 1 then
     local batch = wrk.format():rep(pipelined)
-    request = function() return batch end -- luacheck: globals request
+    request = function() return batch end
   end
 end
 
