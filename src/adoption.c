@@ -339,6 +339,16 @@ static void retire_standbys(struct bq_adoption *a, uint64_t now_ms)
 /* --- the thread ---------------------------------------------------------------------------------
  */
 
+/* Not while main holds them: there will be another tick. */
+static void change_standbys(struct bq_adoption *a,
+                            void (*change)(struct bq_adoption *a, uint64_t now_ms), uint64_t now_ms)
+{
+    if (pthread_mutex_trylock(&a->standby_lock) != 0)
+        return;
+    change(a, now_ms);
+    pthread_mutex_unlock(&a->standby_lock);
+}
+
 /* Somebody is stuck. */
 static void help(struct bq_adoption *a, uint64_t now_ms)
 {
@@ -347,7 +357,7 @@ static void help(struct bq_adoption *a, uint64_t now_ms)
     if (able && (waiting || is_any_unseen(a)))
         ask(a, able, now_ms);
     else if (!able && waiting && is_standby_wanted(a, now_ms))
-        start_standby(a, now_ms);
+        change_standbys(a, start_standby, now_ms);
 }
 
 /* Whether there was anything to see, and whether somebody is stuck. */
@@ -367,7 +377,7 @@ static bool tick(struct bq_adoption *a, bool *stuck)
     }
     if (*stuck)
         help(a, now_ms);
-    retire_standbys(a, now_ms);
+    change_standbys(a, retire_standbys, now_ms);
     return active;
 }
 
@@ -419,6 +429,7 @@ void bq_adoption_init(struct bq_adoption *a, struct bq_server *server)
     *a = (struct bq_adoption){.server = server, .watcher.wake = wake};
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&a->standby_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -451,8 +462,17 @@ void bq_adoption_stop(struct bq_adoption *a)
     a->started = false;
 }
 
+void bq_adoption_hold(struct bq_adoption *a, bool held)
+{
+    if (held)
+        pthread_mutex_lock(&a->standby_lock);
+    else
+        pthread_mutex_unlock(&a->standby_lock);
+}
+
 void bq_adoption_release(struct bq_adoption *a)
 {
+    pthread_mutex_destroy(&a->standby_lock);
     pthread_cond_destroy(&a->changed);
     pthread_mutex_destroy(&a->lock);
 }

@@ -26,7 +26,8 @@ struct bq_adoption {
     pthread_t thread;
     bool started;
 
-    pthread_mutex_t lock; /* for stopping, and for whoever waits for a change */
+    pthread_mutex_t standby_lock; /* held while standby workers start, end and are freed */
+    pthread_mutex_t lock;         /* for stopping, and for whoever waits for a change */
     pthread_cond_t changed;
     bool stopping;
 
@@ -63,6 +64,9 @@ int bq_adoption_start(struct bq_adoption *a);
 /* Afterwards no worker starts or is asked for anything, and those that are parked go on. Harmless
  * when it was not started. Thread: main. */
 void bq_adoption_stop(struct bq_adoption *a);
+
+/* Held, no standby worker starts or is freed. Thread: main. */
+void bq_adoption_hold(struct bq_adoption *a, bool held);
 
 void bq_adoption_release(struct bq_adoption *a);
 

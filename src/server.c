@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "reload.h"
 #include "signals.h"
 
 #include <errno.h>
@@ -350,7 +351,7 @@ static int stop(struct bq_server *s, int number)
 {
     uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
     bq_adoption_stop(&s->adoption);
-    bq_info("%s: stopping", number == SIGINT ? "SIGINT" : "SIGTERM");
+    bq_info("%s: stopping", number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM");
     set_stopping(s);
     tell(s, bq_worker_drain);
     if (!join_all(s, deadline)) {
@@ -375,5 +376,8 @@ int bq_server_run(struct bq_server *s)
         return fail_start(s);
     }
     announce(s);
-    return stop(s, bq_signals_wait());
+    int number;
+    while ((number = bq_signals_wait()) == SIGHUP)
+        bq_reload(s);
+    return stop(s, number);
 }

@@ -12,6 +12,7 @@ static sigset_t end_set(void)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -34,6 +35,7 @@ void bq_signals_init(void)
     struct sigaction end = {.sa_handler = end_now}, ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGINT, &end, NULL);
     sigaction(SIGTERM, &end, NULL);
+    sigaction(SIGHUP, &end, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -54,10 +56,13 @@ void bq_signals_unblock(void)
 int bq_signals_wait(void)
 {
     sigset_t set = end_set();
+    siginfo_t info;
     int number;
     do
-        number = sigwaitinfo(&set, NULL);
+        number = sigwaitinfo(&set, &info);
     while (number < 0);
+    if (number == SIGHUP && info.si_code != SI_KERNEL)
+        return number;
     bq_signals_unblock();
     return number;
 }

@@ -1,10 +1,11 @@
 /*
- * signals.h: SIGINT and SIGTERM ask for the end, a second one enforces it.
+ * signals.h: SIGINT and SIGTERM ask for the end, a second one enforces it; SIGHUP asks for a
+ * reload.
  *
  * Before bq_signals_wait and after it they end the process at once, by a handler: a process
  * that is number 1 of a container would not hear them otherwise, and nothing that Lua does
- * in a hook can hold it up. Other threads have them blocked. SIGPIPE is ignored, SIGHUP
- * keeps its default (it ends the process).
+ * in a hook can hold it up. Other threads have them blocked. SIGPIPE is ignored. A SIGHUP that the
+ * kernel sends, because the terminal is gone, asks for the end; so does one before bq_signals_wait.
  */
 #ifndef BQ_SIGNALS_H
 #define BQ_SIGNALS_H
@@ -18,7 +19,8 @@ void bq_signals_init(void);
 void bq_signals_block(void);
 void bq_signals_unblock(void);
 
-/* Waits for one of them and gives its number. Takes: blocked; gives: unblocked. Thread: main. */
+/* Waits for one of them and gives its number: SIGHUP, and all are still blocked; or one that asks
+ * for the end, and they are not any more. Takes: blocked. Thread: main. */
 int bq_signals_wait(void);
 
 /* Ends the process with 0 when ms have passed, whatever it is doing then. 0: not any more. */

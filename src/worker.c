@@ -37,20 +37,39 @@ static void open_modules(lua_State *L, void *arg)
     bq_modules_preload(L, w->server->stores, w->server->offload);
 }
 
-int bq_worker_load(struct bq_worker *w)
+/* NULL: logged. */
+static struct bq_app *new_app(struct bq_worker *w)
 {
     const struct bq_app_env env = {open_modules, w, BARQ_VERSION, w->number};
+    struct bq_app *app = bq_app_new(w->loop, &env, w->server->config->lua_bytes_max);
+    if (!app)
+        bq_error("worker %u: no Lua state (option lua_memory_max)", w->number);
+    return app;
+}
+
+struct bq_app *bq_worker_build_app(struct bq_worker *w)
+{
+    const struct bq_app_options options = bq_config_app_options(w->server->config);
+    struct bq_app *app = new_app(w);
+    if (app && bq_app_load(app, w->server->app_path) == BQ_OK &&
+        bq_app_freeze(app, &options) == BQ_OK)
+        return app;
+    if (app)
+        bq_app_free(app);
+    return NULL;
+}
+
+int bq_worker_load(struct bq_worker *w)
+{
     errno = ENOMEM; /* where no system call says otherwise */
     w->loop = bq_loop_new();
     if (!w->loop) {
         bq_error("worker %u cannot start: %s", w->number, strerror(errno));
         return BQ_INVALID;
     }
-    w->app = bq_app_new(w->loop, &env, w->server->config->lua_bytes_max);
-    if (!w->app) {
-        bq_error("worker %u cannot start: no Lua state (option lua_memory_max)", w->number);
+    w->app = new_app(w);
+    if (!w->app)
         return BQ_INVALID;
-    }
     return bq_app_load(w->app, w->server->app_path);
 }
 
@@ -124,6 +143,7 @@ static void *run(void *arg)
     bq_timer_clear(bq_loop_wheel(w->loop), &w->end_timer);
     bq_serve_free(w->serve);
     w->serve = NULL;
+    bq_reload_end(w);
     if (w->number) /* the first worker's are closed after the stop hook, which may need them */
         bq_app_run_hooks(w->app, "close");
     bq_server_set_state(w->server, w, w->failed ? BQ_WORKER_FAILED : BQ_WORKER_ENDED);
@@ -152,7 +172,7 @@ static void end_if_done(struct bq_worker *w)
 {
     if (!w->drained || !w->hooks_ended)
         return;
-    if (bq_app_pending(w->app) == 0)
+    if (bq_app_pending(w->app) == 0 && !w->reload.retiring)
         bq_loop_stop(w->loop);
     else
         bq_timer_set(bq_loop_wheel(w->loop), &w->end_timer, bq_loop_now_ms(w->loop) + END_POLL_MS);

@@ -18,6 +18,7 @@
 #include "adoption.h"
 #include "app/app.h"
 #include "net/loop.h"
+#include "reload.h"
 #include "serve/serve.h"
 
 #include <pthread.h>
@@ -40,6 +41,7 @@ struct bq_worker {
     pthread_t thread;
     pid_t tid; /* the kernel's number of it, once it is loaded */
     struct bq_adoption_part adoption;
+    struct bq_reload_part reload;
 
     /* The worker's own: */
     struct bq_loop *loop;
@@ -62,6 +64,10 @@ bool bq_worker_turns(const struct bq_worker *w);
 /* Makes loop and application and runs the file's declarations. Fails: BQ_INVALID, logged.
  * Thread: the worker's, or main's before it. */
 int bq_worker_load(struct bq_worker *w);
+
+/* Another application from the file, compiled with the configuration that there is; for a worker
+ * that serves. Fails: NULL, logged. Thread: any. */
+struct bq_app *bq_worker_build_app(struct bq_worker *w);
 
 /* Starts the thread; what main has not done for it, it does. Fails: BQ_SYSTEM, logged. */
 int bq_worker_start(struct bq_worker *w);

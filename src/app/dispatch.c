@@ -53,10 +53,11 @@ struct bq_verdict bq_dispatch_head(void *self, struct bq_exchange *ex)
 
 void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
 {
-    struct bq_app *app = self;
     struct bq_call *call = ex->app;
+    (void)self;
     if (!call)
         return;
+    struct bq_app *app = call->app;
     /* The call goes with the exchange's arena: neither a waiting task nor a req may find it. */
     bq_list_remove(&call->waiting);
     bq_timer_clear(bq_loop_wheel(app->loop), &call->deadline);
@@ -74,23 +75,23 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
 
 void bq_dispatch_gone(void *self, struct bq_exchange *ex)
 {
-    struct bq_app *app = self;
     struct bq_call *call = ex->app;
+    (void)self;
     if (call && !(call->route && call->route->ignores_disconnect))
-        bq_cut(call, app->refs.closed);
+        bq_cut(call, call->app->refs.closed);
 }
 
 void bq_dispatch_request(void *self, struct bq_exchange *ex)
 {
     static const struct bq_response no_memory = {.status = 503};
-    struct bq_app *app = self;
     struct bq_call *call = ex->app;
+    (void)self;
     if (!call) {
         ex->sink->respond(ex, &no_memory);
         return;
     }
     call->begun = true;
-    app->pending++;
+    call->app->pending++;
     if (call->route && call->route->timeout_s > 0)
         bq_cut_begin_deadline(call);
     run(call);

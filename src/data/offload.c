@@ -32,7 +32,8 @@ struct bq_offload {
     pthread_cond_t work, ended;
     struct bq_list queue;
     unsigned queued, idle, running;
-    unsigned users; /* ports that are open, and who has made it */
+    unsigned generation; /* of the states */
+    unsigned users;      /* ports that are open, and who has made it */
     bool stopping;
     struct thread threads[BQ_OFFLOAD_THREADS_MAX];
 };
@@ -235,10 +236,17 @@ static void *run_thread(void *arg)
     struct thread *t = arg;
     struct bq_offload *o = t->pool;
     struct bq_offload_job *job;
-    struct bq_vm *vm = open_state(o);
+    struct bq_vm *vm = NULL;
     pthread_mutex_lock(&o->lock);
+    unsigned generation = o->generation - 1;
     while ((job = next_job(o))) {
+        bool renewed = generation != o->generation;
+        generation = o->generation;
         pthread_mutex_unlock(&o->lock);
+        if (renewed && vm)
+            bq_vm_free(vm);
+        if (renewed || !vm)
+            vm = open_state(o);
         execute(vm, job);
         pthread_mutex_lock(&o->lock);
         give_back(job);
@@ -314,6 +322,13 @@ void bq_offload_configure(struct bq_offload *o, const struct bq_offload_options 
     assert(o->running == 0);
     assert(options->threads_max >= 1 && options->threads_max <= BQ_OFFLOAD_THREADS_MAX);
     o->options = *options;
+}
+
+void bq_offload_renew(struct bq_offload *o)
+{
+    pthread_mutex_lock(&o->lock);
+    o->generation++;
+    pthread_mutex_unlock(&o->lock);
 }
 
 /* Takes: the lock. */

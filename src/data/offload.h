@@ -66,6 +66,9 @@ struct bq_offload *bq_offload_new(void);
 /* Before the first submit. */
 void bq_offload_configure(struct bq_offload *o, const struct bq_offload_options *options);
 
+/* From the next job on each thread has a new Lua state: modules have changed. Thread: any. */
+void bq_offload_renew(struct bq_offload *o);
+
 /* Ends the threads, once no port submits any more. False: one was still running its function then.
  */
 bool bq_offload_stop(struct bq_offload *o, uint64_t deadline_ms);

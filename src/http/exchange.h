@@ -84,6 +84,8 @@ struct bq_verdict {
     bool wants_body;         /* false: the answer is known; with Expect no 100 is sent */
 };
 
+/* self is that of the handler that serve has now; another one before it may have been told the
+ * head, and been given the request: what it left in ex->app tells. */
 struct bq_handler {
     void *self;
     /* The head is complete. Must not respond. May keep a route in ex->app, and nothing outside of

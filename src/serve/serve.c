@@ -117,6 +117,16 @@ void bq_serve_drain(struct bq_serve *s, void (*drained)(void *arg), void *arg)
         bq_timer_set(bq_loop_watch_wheel(s->loop), &s->sweep, bq_serve_now_ms(s));
 }
 
+void bq_serve_set_handler(struct bq_serve *s, const struct bq_handler *handler)
+{
+    s->handler = *handler;
+    for (struct bq_node *n = s->conns.head.next; n != &s->conns.head; n = n->next) {
+        struct bq_conn *c = conn_in_all(n);
+        if (c->state < BQ_CONN_HANDLING) /* a head that was read, and a body that was not */
+            c->proto->moved(c, s);
+    }
+}
+
 struct bq_serve_counts bq_serve_counts(const struct bq_serve *s)
 {
     return s->counts;

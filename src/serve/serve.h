@@ -76,6 +76,11 @@ int bq_serve_adopt(struct bq_serve *s, int fd, const struct bq_peer *peer);
  * loop, when none is left (perhaps before this returns). */
 void bq_serve_drain(struct bq_serve *s, void (*drained)(void *arg), void *arg);
 
+/* From now on requests go to that one. Those that the old one has been given stay its own: gone and
+ * abandon are asked of the new one, which tells them by their exchange. Not from within a handler.
+ */
+void bq_serve_set_handler(struct bq_serve *s, const struct bq_handler *handler);
+
 /* For the thread of to, which has borrowed the loop of from (net/absence.h): moves the connections
  * of from that are ready for something to be done with them, and accepts from its listening
  * sockets; or moves all its connections. One whose answer is awaited stays. While either is
