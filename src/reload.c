@@ -13,6 +13,7 @@
  * worker that is just starting. */
 #define HOOKS_MS_MAX   30000
 #define LOADING_MS_MAX 10000
+#define LAST_MS_MAX    10000
 
 /* Between two looks at an application that still has something to do. */
 #define POLL_MS 5
@@ -169,10 +170,14 @@ static bool wait_for_hooks(struct bq_server *s)
     return all;
 }
 
-/* Whether the last reload has come to its end everywhere. */
-static bool is_idle(struct bq_server *s)
+/* Until the last reload has come to its end everywhere, or not: a worker is inside Lua for long. */
+static bool wait_for_last(struct bq_server *s)
 {
+    const struct timespec until = bq_clock_timespec(bq_clock_ms() + LAST_MS_MAX);
+    int rc = 0;
     pthread_mutex_lock(&s->lock);
+    while (count_in(s, BQ_RELOAD_NONE) < s->slot_count && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
     bool idle = count_in(s, BQ_RELOAD_NONE) == s->slot_count;
     pthread_mutex_unlock(&s->lock);
     return idle;
@@ -276,7 +281,7 @@ static void reload(struct bq_server *s, uint64_t began_ms)
 void bq_reload(struct bq_server *s)
 {
     bq_info("SIGHUP: reloading %s", s->app_path);
-    if (!is_idle(s)) {
+    if (!wait_for_last(s)) {
         bq_warn("reload: the last one has not come to its end in every worker; try again later");
         return;
     }

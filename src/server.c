@@ -287,6 +287,8 @@ static void announce(const struct bq_server *s)
     bq_listeners_text(&s->listeners, text);
     bq_info("barq %s serving %s on %s (%u worker%s)", bq_version, s->app_path, text,
             s->worker_count, s->worker_count == 1 ? "" : "s");
+    if (s->config->dev && s->config->docs)
+        bq_info("the API's page is at /docs");
 }
 
 /* --- stop ------------------------------------------------------------------------------- */
@@ -350,6 +352,7 @@ static void set_stopping(struct bq_server *s)
 static int stop(struct bq_server *s, int number)
 {
     uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
+    bq_source_watch_stop(&s->sources);
     bq_adoption_stop(&s->adoption);
     bq_info("%s: stopping", number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM");
     set_stopping(s);
@@ -376,6 +379,8 @@ int bq_server_run(struct bq_server *s)
         return fail_start(s);
     }
     announce(s);
+    if (s->config->dev)
+        bq_source_watch_start(&s->sources, s->app_path);
     int number;
     while ((number = bq_signals_wait()) == SIGHUP)
         bq_reload(s);

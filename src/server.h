@@ -5,8 +5,8 @@
  *     ─> stop hook ─> end
  *
  * The struct lists everything that threads share, with the rule that protects it. There
- * are four kinds of threads: main (which loads, then waits for signals), the workers,
- * the one of adoption.h, and the access log's writer.
+ * are these threads: main (which loads, then waits for signals), the workers, those of adoption.h
+ * and source_watch.h, the access log's writer, and those that barq.offload and barq.sqlite use.
  */
 #ifndef BQ_SERVER_H
 #define BQ_SERVER_H
@@ -17,6 +17,7 @@
 #include "config.h"
 #include "data/shared.h"
 #include "listeners.h"
+#include "source_watch.h"
 #include "worker.h"
 
 #include <pthread.h>
@@ -44,6 +45,7 @@ struct bq_server {
     bool stopping; /* who has not come to turn its loop, shall not */
 
     struct bq_adoption adoption;
+    struct bq_source_watch sources; /* in development */
 };
 
 /* "0.1.0" */

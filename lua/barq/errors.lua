@@ -1,6 +1,7 @@
 -- errors.lua: errors that are answers, and what becomes of those that are not.
 local cancel = require "barq.cancel"
 local core = require "barq.core"
+local dev_page = require "barq.dev_page"
 local place = require "barq.place"
 local response = require "barq.response"
 local state = require "barq.state"
@@ -130,13 +131,24 @@ local function run_handler(handler, req, err, status)
   return abort_response(req, new_abort(500))
 end
 
+-- What is neither an abort nor a cut is a mistake: told to the client in development only.
+local function unhandled_response(req, err, trace, thread)
+  local ended = cancel.status(err)
+  if getmetatable(err) == Abort then return abort_response(req, err) end
+  if ended then return abort_response(req, new_abort(ended, err.detail)) end
+  local shown = state.dev and dev_page.respond(req, err, trace, thread)
+  return shown or abort_response(req, new_abort(500))
+end
+
 --- The Response to an error that a handler or the server raised.
 ---@param req barq.Request
 ---@param err any
 ---@param trace? string the traceback, for the log
+---@param thread? thread in development: the coroutine that raised it
 ---@return barq.Response
-function errors.respond(req, err, trace)
+function errors.respond(req, err, trace, thread)
   local expected, ended = getmetatable(err) == Abort, cancel.status(err)
+  if state.dev then trace = dev_page.trace_of(thread, err) or trace end
   local handler = class_handler(err)
   local status = expected and err.status or ended or 500
   -- Of a client that has gone there is nothing to report.
@@ -145,7 +157,7 @@ function errors.respond(req, err, trace)
   end
   handler = handler or state.status_handlers[status]
   if handler then return run_handler(handler, req, err, status) end
-  return abort_response(req, expected and err or new_abort(status, ended and err.detail))
+  return unhandled_response(req, err, trace, thread)
 end
 
 return errors

@@ -1,6 +1,7 @@
 -- freeze.lua: from declarations to what C compiles. The server calls it once, after load.
 local cancel = require "barq.cancel"
 local depends = require "barq.depends"
+local dev_page = require "barq.dev_page"
 local docs_routes = require "barq.docs"
 local errors = require "barq.errors"
 local group = require "barq.group"
@@ -81,7 +82,7 @@ local function compile_route(entry, around)
   return {
     method = entry.method,
     path = path,
-    handler = entry.handler,
+    handler = state.dev and dev_page.watched(entry.handler) or entry.handler,
     chain = middleware.chain(append(around.middleware, spec.middleware), spec.status),
     takes_request = takes_request(entry.handler),
     input = compile_input(spec, list, path, entry.place),
@@ -182,6 +183,7 @@ end
 return function(dev, docs)
   local routes = {}
   local all = group.root.spec
+  state.dev = dev
   state.named = {} -- tests freeze again, with other providers
   schema.resolve()
   collect(group.root, {

@@ -16,6 +16,7 @@ local state = {
   config = {},         -- { name, value, place } in the order written
   named = {},          -- route name -> path, filled in by freeze
   frozen = false,
+  dev = false, -- errors are shown to clients
 }
 
 --- Declarations end when the server begins to serve.

@@ -106,6 +106,15 @@ static void push_error(lua_State *L, struct bq_call *call)
     lua_remove(L, error + 1);
 }
 
+/* In development the coroutine that raised, for its locals; nil otherwise. */
+static void push_thread(lua_State *L, struct bq_call *call)
+{
+    if (call->app->options.dev && !call->status)
+        lua_rawgeti(L, LUA_REGISTRYINDEX, call->task->ref);
+    else
+        lua_pushnil(L);
+}
+
 /* Builds everything on the protected stack; only the finished values move to the task. */
 static void build(lua_State *L, void *arg)
 {
@@ -118,7 +127,8 @@ static void build(lua_State *L, void *arg)
         lua_pushvalue(L, 3);
         bq_value_set(L, call, BQ_VALUE_ERROR);
     }
-    lua_xmove(L, p->next->L, 4);
+    push_thread(L, call);
+    lua_xmove(L, p->next->L, 5);
 }
 
 /* Why an error did not get its description. */

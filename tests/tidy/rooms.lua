@@ -50,6 +50,7 @@ rooms.covered_by = {
   ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/main.c"] = "tests/e2e",
   ["src/reload.c"] = "tests/e2e/reload_spec.lua",
+  ["src/source_watch.c"] = "tests/e2e/dev_spec.lua",
   ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
   ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",

@@ -1,0 +1,161 @@
+-- --dev: the application is reloaded when its files change, and errors are shown to who asked.
+local cjson = require "cjson"
+local clock = require "support.clock"
+local http = require "support.http"
+local raw = require "support.raw"
+local server = require "support.server"
+local stat = require "posix.sys.stat"
+
+local app = [[
+local barq = require "barq"
+local helper = require "helper"
+
+local function total(item, factor)
+  local price = item.price * factor
+  return (price + nil) * 1
+end
+
+barq.get("/boom/{id}", function(req)
+  local item = { price = 3, name = "<lamp>" }
+  local secret = "a\0b\255"
+  local sum = total(item, 2)
+  return sum, secret
+end)
+barq.get("/version", function() return helper.version end)
+barq.get("/table", function() error({ code = 5 }) end)
+barq.get("/abort", function() barq.abort(409, "taken") end)
+barq.get("/around", { middleware = function(req, next) return next(req) end }, function()
+  local inside = 42
+  error("in the middle of " .. inside)
+end)
+barq.get("/slow", function() barq.sleep(0.01) local late = 7 error("late " .. late) end)
+barq.get("/deep", function() local function f() return 1 + f() end return f() end)
+barq.get("/timeout", { timeout = 0.02 }, function() barq.sleep(5) end)
+barq.get("/fine", function(req) return { id = req.query.id } end)
+]]
+
+describe("--dev #threads", function()
+  after_each(server.cleanup)
+  after_each(raw.close_all)
+
+  local function write(s, name, text)
+    local file = assert(io.open(s.directory .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  local function start(...)
+    local s = server.start {
+      app = app,
+      files = { ["helper.lua"] = 'return { version = "one" }' },
+      args = { "--workers", "2", "--dev", ... },
+    }
+    return s
+  end
+
+  local function page(s, target)
+    return http.request(s.port, "GET", target, { headers = { Accept = "text/html,*/*",
+      Authorization = "Bearer s3cr3t", ["User-Agent"] = "a <browser>" } })
+  end
+
+  it("reloads when a file changes, also below folders", function()
+    local s = start()
+    local kept = raw.connect(s.port)
+    local function version()
+      kept:send("GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+      return http.read(kept).body
+    end
+    assert.equal("one", version())
+    local deadline
+    for _, wanted in ipairs { "two", "three" } do
+      write(s, "helper.lua", ("return { version = %q }"):format(wanted))
+      deadline = clock.now() + 10
+      repeat clock.sleep(0.02) until version() == wanted or clock.now() > deadline
+      assert.equal(wanted, version())
+    end
+    write(s, "helper.lua", "return {")
+    s:wait_for_log("the old goes on")
+    assert.equal("three", version())
+    write(s, "data.db", "no source")
+    write(s, ".hidden.lua", "no source")
+    clock.sleep(0.3)
+    assert.equal(3, select(2, s:log():gsub("SIGHUP: reloading", "")))
+    assert(stat.mkdir(s.directory .. "/lib"))
+    clock.sleep(0.1)
+    write(s, "lib/more.lua", "return {}")
+    write(s, "helper.lua", "return { version = 'four' }")
+    s:wait_for_log("reloaded.-reloaded.-reloaded")
+    local _, before = s:log():gsub("SIGHUP", "")
+    write(s, "lib/more.lua", "return { more = true }")
+    deadline = clock.now() + 10
+    repeat clock.sleep(0.02)
+    until select(2, s:log():gsub("SIGHUP", "")) > before or clock.now() > deadline
+    assert.is_true(select(2, s:log():gsub("SIGHUP", "")) > before)
+    s:stop()
+  end)
+
+  it("shows an error with its source, locals and request to browsers", function()
+    local s = start()
+    local answer = page(s, "/boom/7?q=<x>")
+    assert.equal(500, answer.status)
+    assert.equal("text/html; charset=utf-8", answer.headers["content-type"])
+    assert.matches("default-src 'none'", answer.headers["content-security-policy"], 1, true)
+    for _, text in ipairs {
+      "attempt to perform arithmetic on a nil value", "return (price + nil) * 1",
+      "<td>price</td><td>6</td>",
+      "&lt;lamp&gt;", "\\x00b\\xff", "query.q", "&quot;&lt;x&gt;&quot;", "a &lt;browser&gt;",
+    } do
+      assert.is_truthy(answer.body:find(text, 1, true), text)
+    end
+    for _, text in ipairs { "<x>", "<lamp>", "<browser>", "s3cr3t" } do
+      assert.is_nil(answer.body:find(text, 1, true), text)
+    end
+    s:stop()
+  end)
+
+  it("shows it as JSON to others", function()
+    local s = start()
+    local answer = http.get(s.port, "/boom/7"):json()
+    assert.equal("Internal Server Error", answer.detail)
+    assert.matches("app.lua:%d+: attempt to perform arithmetic on a nil value", answer.error)
+    assert.equal("6", answer.calls[1].locals.price)
+    assert.equal("2", answer.calls[1].locals.factor)
+    assert.matches("app.lua:%d+$", answer.calls[2].place)
+    assert.matches("lamp", answer.calls[2].locals.item)
+    assert.equal("42", http.get(s.port, "/around"):json().calls[1].locals.inside)
+    assert.equal("7", http.get(s.port, "/slow"):json().calls[1].locals.late)
+    assert.equal("an error object that is a table", http.get(s.port, "/table"):json().error)
+    assert.equal(500, http.get(s.port, "/deep").status)
+    assert.equal(500, page(s, "/deep").status)
+    s:stop()
+    assert.matches("GET /boom/{id} .-app.lua:%d+: in function 'total'", s:log())
+  end)
+
+  it("changes nothing about answers that are meant", function()
+    local s = start()
+    assert.equal('{"detail":"taken"}', page(s, "/abort").body)
+    assert.equal(404, page(s, "/nowhere").status)
+    assert.equal(503, page(s, "/timeout").status)
+    assert.same({ id = "5" }, cjson.decode(page(s, "/fine?id=5").body))
+    s:stop()
+  end)
+
+  it("says where the page of the API is", function()
+    local s = start()
+    s:wait_for_log("the API's page is at /docs")
+    s:stop()
+    s = start("--no-docs")
+    assert.not_matches("/docs", s:log())
+    s:stop()
+  end)
+
+  it("is needed for all of that", function()
+    local s = server.start { app = app,
+      files = { ["helper.lua"] = 'return { version = "one" }' } }
+    assert.equal('{"detail":"Internal Server Error"}', page(s, "/boom/7").body)
+    write(s, "helper.lua", "return { version = 'two' }")
+    clock.sleep(0.3)
+    assert.equal("one", http.get(s.port, "/version").body)
+    s:stop()
+  end)
+end)
