@@ -38,7 +38,7 @@ const struct bq_option bq_options[] = {
     {"offload_threads", BQ_OPTION_INTEGER, AT(offload_threads), "auto", 1, BQ_OFFLOAD_THREADS_MAX,
      .zero = "auto", .help = "threads for barq.offload; auto is one for each processor"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
-     .help = "for development: reload on change, errors in the browser, no accidental globals"},
+     .help = "for development: reload on change, show errors to clients"},
     {"access_log", BQ_OPTION_ENUM, AT(access_log), "off", .words = access_words, .implied = "text",
      .help = "on standard output"},
     {"log_level", BQ_OPTION_ENUM, AT(log_level), "info", .words = level_words,

@@ -1,5 +1,5 @@
--- dev_page.lua: what --dev answers where a handler failed: the error, the source around the line, the
--- calls with their locals, and the request; a page for browsers, JSON for others.
+-- dev_page.lua: what --dev answers where a handler failed: the error, the source around the line,
+-- the calls with their locals, and the request; a page for browsers, JSON for others.
 local core = require "barq.core"
 local response = require "barq.response"
 
@@ -86,8 +86,8 @@ local function frames()
   return list
 end
 
--- What a handler's coroutine was doing when it raised: LuaJIT forgets lines and locals afterwards. By
--- coroutine, and the last one for middleware, which has only the error.
+-- What a handler's coroutine was doing when it raised: LuaJIT forgets lines and locals afterwards.
+-- By coroutine, and the last one for middleware, which has only the error.
 local captured = setmetatable({}, { __mode = "k" })
 local last = {}
 
