@@ -7,6 +7,5 @@ cache = false
 
 files["lua/meta/"] = { unused = false } -- signatures only
 files["tests/**/*_spec.lua"] = { std = "+busted" }
-files["bench/wrk.lua"] = { globals = { "wrk", "init", "done", "request" } }
 files["bench/peers/nginx/"] = { std = "+ngx_lua" }
 files["apps/**/*_spec.lua"] = { std = "+busted" }

@@ -1,23 +1,27 @@
 /*
  * ceiling.c: the least that a server can do per request, to compare barq with.
  *
- *   bench-ceiling PORT FILE    (0: any free port; prints its URL)
+ *   bench-ceiling PORT FILE WORKERS [llhttp]    (0: any free port; prints its URL)
  *
- * One thread, a level-triggered epoll loop without timers: reads, looks for the end
- * of each head, and answers with the bytes of FILE, as often as heads arrived, in
- * one write. It understands nothing else of HTTP: GET without a body only.
+ * Processes of one thread, each a level-triggered epoll loop without timers: reads,
+ * counts requests, and answers with the bytes of FILE, as often as requests came, in
+ * one write. A request is what ends in an empty line, which no body here holds, or,
+ * with llhttp, a message that this parser has found complete.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
+#include <llhttp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,8 +32,10 @@
 #define READ_BYTES_MAX   16384
 #define HEAD_END         "\r\n\r\n"
 #define TAIL_BYTES       3 /* of HEAD_END that may have come with the read before */
+#define WORKERS_MAX      64
 
 struct conn {
+    llhttp_t parser;
     char tail[TAIL_BYTES];
     unsigned tail_bytes;
     uint64_t owed_bytes; /* of answers that the peer has not taken yet */
@@ -39,6 +45,8 @@ struct ceiling {
     int epoll, listener;
     size_t answer_bytes;
     size_t copies;
+    bool parses;
+    llhttp_settings_t settings;
     char *answers; /* the answer, copies times: a pipeline is answered by one write */
     struct conn conns[CONNS_MAX];
 };
@@ -83,6 +91,7 @@ static void start_listening(struct ceiling *c, uint16_t port)
     if (c->epoll < 0 || c->listener < 0)
         die("socket");
     setsockopt(c->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(c->listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     if (bind(c->listener, (struct sockaddr *)&addr, sizeof addr) < 0)
         die("bind");
     if (listen(c->listener, SOMAXCONN) < 0)
@@ -106,6 +115,7 @@ static void accept_all(struct ceiling *c)
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         memset(&c->conns[fd], 0, sizeof c->conns[fd]);
+        llhttp_init(&c->conns[fd].parser, HTTP_REQUEST, &c->settings);
         watch(c, fd, EPOLL_CTL_ADD, EPOLLIN);
     }
 }
@@ -125,16 +135,35 @@ static size_t count_heads(struct conn *conn, const char *p, size_t n)
     return heads;
 }
 
+static int count_message(llhttp_t *parser)
+{
+    ++*(size_t *)parser->data;
+    return 0;
+}
+
+/* How many messages end in these bytes; what is no HTTP ends the connection. */
+static bool parse(struct conn *conn, const char *p, size_t n, size_t *messages)
+{
+    *messages = 0;
+    conn->parser.data = messages;
+    return llhttp_execute(&conn->parser, p, n) == HPE_OK;
+}
+
 /* False if the connection has ended. */
-static bool read_heads(struct ceiling *c, int fd)
+static bool read_requests(struct ceiling *c, int fd)
 {
     struct conn *conn = &c->conns[fd];
     char buf[TAIL_BYTES + READ_BYTES_MAX];
-    memcpy(buf, conn->tail, conn->tail_bytes);
-    ssize_t n = read(fd, buf + conn->tail_bytes, READ_BYTES_MAX);
+    size_t tail_bytes = conn->tail_bytes, requests;
+    memcpy(buf, conn->tail, tail_bytes);
+    ssize_t n = read(fd, buf + tail_bytes, READ_BYTES_MAX);
     if (n <= 0)
         return n < 0 && errno == EAGAIN;
-    conn->owed_bytes += count_heads(conn, buf, conn->tail_bytes + (size_t)n) * c->answer_bytes;
+    if (!c->parses)
+        requests = count_heads(conn, buf, tail_bytes + (size_t)n);
+    else if (!parse(conn, buf, (size_t)n, &requests))
+        return false;
+    conn->owed_bytes += requests * c->answer_bytes;
     return true;
 }
 
@@ -158,7 +187,7 @@ static bool write_answers(struct ceiling *c, int fd)
 static void serve(struct ceiling *c, int fd)
 {
     bool waited = c->conns[fd].owed_bytes > 0;
-    if ((!waited && !read_heads(c, fd)) || !write_answers(c, fd)) {
+    if ((!waited && !read_requests(c, fd)) || !write_answers(c, fd)) {
         close(fd);
         return;
     }
@@ -167,24 +196,49 @@ static void serve(struct ceiling *c, int fd)
         watch(c, fd, EPOLL_CTL_MOD, waits ? EPOLLOUT : EPOLLIN);
 }
 
+static void run(struct ceiling *c)
+{
+    for (;;) {
+        struct epoll_event events[EVENTS_MAX];
+        int n = epoll_wait(c->epoll, events, EVENTS_MAX, -1);
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.fd == c->listener)
+                accept_all(c);
+            else
+                serve(c, events[i].data.fd);
+        }
+    }
+}
+
+/* Further processes on the same port, which end with this one. */
+static void fork_others(unsigned long workers)
+{
+    for (unsigned long i = 1; i < workers; i++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            die("fork");
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGTERM);
+            return;
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct ceiling c;
-    unsigned long port = argc == 3 ? strtoul(argv[1], NULL, 10) : ULONG_MAX;
-    if (port > UINT16_MAX) {
-        fprintf(stderr, "usage: bench-ceiling PORT FILE\n");
+    unsigned long port = argc >= 4 ? strtoul(argv[1], NULL, 10) : ULONG_MAX;
+    unsigned long workers = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
+    c.parses = argc == 5 && strcmp(argv[4], "llhttp") == 0;
+    if (port > UINT16_MAX || workers < 1 || workers > WORKERS_MAX || argc > 5 ||
+        (argc == 5 && !c.parses)) {
+        fprintf(stderr, "usage: bench-ceiling PORT FILE WORKERS [llhttp]\n");
         return 2;
     }
+    llhttp_settings_init(&c.settings);
+    c.settings.on_message_complete = count_message;
     load_answer(&c, argv[2]);
+    fork_others(workers);
     start_listening(&c, (uint16_t)port);
-    for (;;) {
-        struct epoll_event events[EVENTS_MAX];
-        int n = epoll_wait(c.epoll, events, EVENTS_MAX, -1);
-        for (int i = 0; i < n; i++) {
-            if (events[i].data.fd == c.listener)
-                accept_all(&c);
-            else
-                serve(&c, events[i].data.fd);
-        }
-    }
+    run(&c);
 }

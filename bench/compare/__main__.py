@@ -14,6 +14,8 @@ import argparse
 import json
 import os
 import platform
+import signal
+import statistics
 import sys
 
 import load
@@ -22,28 +24,32 @@ import report
 import servers
 import stalls
 
+IDLE = 10000
+FILES = 20000
+STARTS = 5
+BARE = ["barq", *servers.CEILINGS]
 RESULTS = os.path.join(servers.BUILD, "results")
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
     parser.add_argument("which", nargs="?", choices=["peers"])
-    parser.add_argument("--servers", help="of " + ", ".join([*servers.STARTERS, "ceiling"]))
+    parser.add_argument("--servers", help="of " + ", ".join([*servers.STARTERS, *servers.CEILINGS]))
     parser.add_argument("--routes", default=",".join(r.name for r in load.ROUTES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--workers", help="1, 2, or 1,2")
     parser.add_argument("--stalls", action="store_true")
     parser.add_argument("--idle", action="store_true")
     parser.add_argument("--markdown", action="store_true", help="tables for bench/README.md")
     options = parser.parse_args()
     peers = options.which == "peers"
-    every = [*servers.STARTERS, "ceiling"]
-    named = (options.servers or ",".join(every if peers else ["barq", "ceiling"])).split(",")
+    every = [*servers.STARTERS, *servers.CEILINGS]
+    named = (options.servers or ",".join(every if peers else BARE)).split(",")
     if set(named) - set(every):
         parser.error(f"the servers are {', '.join(every)}")
-    options.ceiling = "ceiling" in named
-    options.servers = [name for name in named if name != "ceiling"]
+    options.ceilings = [name for name in named if name in servers.CEILINGS]
+    options.servers = [name for name in named if name in servers.STARTERS]
     options.routes = choose_routes(options.routes.split(","), parser)
     options.workers = [int(w) for w in (options.workers or ("1,2" if peers else "1")).split(",")]
     return options
@@ -66,58 +72,85 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def save(results):
+    """Into the file, beside what other runs have found."""
+    path = RESULTS + ".json"
+    found = {}
+    if os.path.exists(path):
+        with open(path) as f:
+            found = json.load(f)
+    with open(path, "w") as f:
+        json.dump({**found, "machine": machine(), **results}, f, indent=1)
+    say(f"written: {path}")
+
+
 def show(rows, options):
     print((report.as_markdown if options.markdown else report.as_text)(rows), flush=True)
 
 
-def speed(workers, options):
-    """Interleaved: each round asks every server for every route once."""
-    one = workers == 1
-    running = [servers.STARTERS[name](workers, "0" if one else None) for name in options.servers]
-    ceilings = {}
+def line_up(route, running, workers, options):
+    """Who is asked for a route, each with the bodies that are right from it. The ceilings send the
+    very bytes that barq sends."""
+    asked = list(running)
+    barq = next((s for s in running if s.name == "barq"), None)
+    if barq and route.has_ceiling:
+        answer = route.check(barq.port, barq.name)
+        asked += [servers.start_ceiling(name, route.name, answer, workers,
+                                        "0" if workers == 1 else None)
+                  for name in options.ceilings]
+    return [(server, route.learn(server.port, server.name)) for server in asked]
+
+
+def speed_of(route, running, workers, options):
+    """Interleaved: each round asks every server once. The first is to warm up."""
+    asked = line_up(route, running, workers, options)
+    results = {server.name: [] for server, _ in asked}
     try:
-        for route in options.routes:
-            for server in running:
-                answer = route.check(server.port, server.name)
-                if one and options.ceiling and server.name == "barq" and route.has_ceiling:
-                    ceilings[route.name] = [servers.start_ceiling(route.name, answer, "0")]
-        asked = {route: running + ceilings.get(route.name, []) for route in options.routes}
-        results = {route.name: {s.name: [] for s in asked[route]} for route in options.routes}
-        for number in range(options.rounds):
-            say(f"{workers} worker(s), round {number + 1} of {options.rounds}")
-            for route in options.routes:
-                connections = None if one or route.connections < 64 else 256
-                for server in asked[route]:
-                    results[route.name][server.name].append(load.measure(
-                        server, route, options.seconds, connections, "1" if one else None))
-        memory = {s.name: s.memory() for s in running}
+        for server, bodies in asked:
+            load.measure(server, route, bodies, min(options.seconds, 1), workers)
+        for _ in range(options.rounds):
+            for server, bodies in asked:
+                results[server.name].append(
+                    load.measure(server, route, bodies, options.seconds, workers))
     finally:
-        for server in running + [s for several in ceilings.values() for s in several]:
+        for server, _ in asked:
+            if server not in running:
+                server.stop()
+    return results
+
+
+def speed(workers, options):
+    running, results = [], {}
+    try:
+        for name in options.servers:
+            running.append(servers.STARTERS[name](workers, "0" if workers == 1 else None))
+            load.check_refusal(running[-1].port, name)
+        for route in options.routes:
+            say(f"{route.name}, {workers} worker{'s' if workers > 1 else ''}")
+            results[route.name] = speed_of(route, running, workers, options)
+    finally:
+        for server in running:
             server.stop()
-    return results, memory
+    return results
 
 
 def compare_speed(options):
-    found = {"machine": machine(), "versions": {}, "workers": {}}
+    found = {"versions": {}, "workers": {}}
     for workers in options.workers:
-        results, memory = speed(workers, options)
-        found["workers"][workers] = {"routes": results, "memory_kib": memory}
+        results = speed(workers, options)
+        found["workers"][workers] = {"routes": results}
         print(f"\n{workers} worker{'s' if workers > 1 else ''}; {machine()}")
         show(report.speed_rows(results), options)
-        show([["server", "memory after load"]] +
-             [[report.NAMES.get(n, n), f"{kib / 1024:.1f} MiB"] for n, kib in memory.items()],
-             options)
     if len(options.workers) == 2:
         show_scaling(found["workers"], options)
     found["versions"] = {name: servers.version_of(name) for name in options.servers}
-    print("\n" + "; ".join(found["versions"].values()))
-    with open(RESULTS + ".json", "w") as f:
-        json.dump(found, f, indent=1)
+    print("\n* the client was the limit\n" + "; ".join(found["versions"].values()))
+    save(found)
     if 1 in options.workers:
         with open(RESULTS + ".svg", "w") as f:
             f.write(plot.draw(found["workers"][1]["routes"],
                               f"Requests per second, one worker; {machine()}"))
-        say(f"results are in {RESULTS}.json and .svg")
+        say(f"written: {RESULTS}.svg")
 
 
 def show_scaling(by_workers, options):
@@ -142,7 +175,7 @@ def compare_stalls(options):
               for name in options.servers}
     if "barq" in starts:
         starts["barq --no-adoption"] = lambda: servers.start_barq(2, None, "--no-adoption")
-    rows = [["others", "server", "p50 ms", "p99 ms", "longest ms", "answers"]]
+    rows, found = [["others", "server", "p50 ms", "p99 ms", "longest ms", "answers"]], []
     for what, path, holders in STALLS:
         for name, start in starts.items():
             say(f"{what}: {name}")
@@ -151,28 +184,48 @@ def compare_stalls(options):
                 m = stalls.measure(server, path, holders, options.seconds * options.rounds)
             finally:
                 server.stop()
+            found.append({"others": what, "server": name, **m})
             rows.append([what, report.NAMES.get(name, name), f"{m['p50_ms']:.2f}",
                          f"{m['p99_ms']:.2f}", f"{m['max_ms']:.1f}", f"{m['answers']:,}"])
     print(f"/json on 64 connections, 2 workers; {machine()}")
     show(rows, options)
+    save({"stalls": found})
+
+
+def start_often(start):
+    """The last of some starts, which runs, and the median of the seconds until their first answer."""
+    times = []
+    for _ in range(STARTS):
+        server = start(1, "0")
+        times.append(server.ready)
+        if len(times) < STARTS:
+            server.stop()
+    return server, statistics.median(times)
 
 
 def compare_idle(options):
-    rows = [["server", "first answer ms", "memory", "10,000 idle connections add"]]
+    rows, found = [["server", "first answer ms", "memory", "10,000 idle connections add"]], {}
+    load.raise_files_limit(FILES)
     for name in options.servers:
-        server = servers.STARTERS[name](1, "0")
+        say(f"idle: {name}")
+        server, ready = start_often(servers.STARTERS[name])
         try:
             at_rest = server.memory()
-            idle = load.idle_memory(server, 9000) * 10 / 9
+            idle = load.idle_memory(server, IDLE)
         finally:
             server.stop()
-        rows.append([report.NAMES[name], f"{server.ready * 1000:.0f}", f"{at_rest / 1024:.1f} MiB",
+        found[name] = {"first_answer_ms": ready * 1000, "memory_kib": at_rest,
+                       "idle_kib": idle}
+        rows.append([report.NAMES[name], f"{ready * 1000:.0f}", f"{at_rest / 1024:.1f} MiB",
                      f"{idle / 1024:.1f} MiB"])
     print(machine())
     show(rows, options)
+    save({"idle": found})
 
 
 def main():
+    # Ended politely, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
     options = parse()
     os.makedirs(servers.BUILD, exist_ok=True)
     os.chdir(servers.ROOT)

@@ -27,6 +27,11 @@ GROWTH_MAX = 0.05
 ROUTES = [route for route in load.ROUTES if route.name not in ("cpu", "pipelined")]
 
 
+# libc picks its memcpy and the like by the processor; without these it takes what all of x86-64 have,
+# so that counts of different machines can be compared.
+COMMON_LIBC = "glibc.cpu.hwcaps=-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI1,-BMI2,-ERMS,-FSRM"
+
+
 class Callgrind(servers.Server):
     """barq-server under callgrind, which counts when it is told to. Without address space
     randomisation, so that the same is counted each time."""
@@ -38,7 +43,8 @@ class Callgrind(servers.Server):
         super().__init__("callgrind", [
             "setarch", "--addr-no-randomize", "valgrind", "--tool=callgrind",
             f"--callgrind-out-file={folder}/out", binary, "apps/bench/app.lua", "--workers", "1",
-            "--no-adoption", "--port", str(port)], port, cwd=servers.ROOT)
+            "--no-adoption", "--port", str(port)], port, cwd=servers.ROOT,
+            env={"GLIBC_TUNABLES": COMMON_LIBC})
 
     def control(self, what):
         subprocess.run(["callgrind_control", what, str(self.process.pid)], check=True,

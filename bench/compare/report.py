@@ -1,8 +1,8 @@
 """report.py: medians over the rounds, and the tables that they make."""
 import statistics
 
-NAMES = {"barq": "barq", "ceiling": "bare epoll", "nginx": "nginx + Lua", "elysia": "Elysia", "fastify": "Fastify",
-         "fastapi": "FastAPI"}
+NAMES = {"barq": "barq", "ceiling": "bare epoll", "llhttp": "the same, llhttp",
+         "nginx": "nginx + Lua", "elysia": "Elysia", "fastify": "Fastify", "fastapi": "FastAPI"}
 
 
 def medians(samples):
@@ -19,15 +19,21 @@ def ratio(ours, theirs, key):
     return statistics.median(key(a) / key(b) for a, b in zip(ours, theirs))
 
 
+def limited(figures):
+    """A mark where the client had no time left and the server had."""
+    return " *" if figures["client_busy"] > 0.95 > figures["server_busy"] else ""
+
+
 def speed_rows(results):
     """results: route → server → the samples. Rows of text, the head first."""
-    rows = [["route", "server", "req/s", "p50 µs", "p99 µs", "user µs", "sys µs", "barq is ×",
-             "by CPU"]]
+    rows = [["route", "server", "req/s", "p50 µs", "p99 µs", "user µs", "sys µs", "MiB",
+             "barq is ×", "by CPU"]]
     for route, by_server in results.items():
         for server, samples in by_server.items():
             m = medians(samples)
-            row = [route, NAMES.get(server, server), f"{m['rps']:,.0f}", f"{m['p50_us']:,.0f}",
-                   f"{m['p99_us']:,.0f}", f"{m['user_us']:.2f}", f"{m['system_us']:.2f}"]
+            row = [route, NAMES.get(server, server), f"{m['rps']:,.0f}{limited(m)}",
+                   f"{m['p50_us']:,.0f}", f"{m['p99_us']:,.0f}", f"{m['user_us']:.2f}",
+                   f"{m['system_us']:.2f}", f"{samples[-1]['memory_kib'] / 1024:.1f}"]
             if server == "barq" or "barq" not in by_server:
                 row += ["", ""]
             else:

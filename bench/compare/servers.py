@@ -29,12 +29,13 @@ class Server:
 
     def __init__(self, name, command, port, cores=None, env=None, cwd=None):
         self.name, self.port = name, port
-        pin = ["taskset", "-c", cores] if cores else []
+        # What ends with its parent needs nobody to end it when this run is killed.
+        wrap = ["setpriv", "--pdeathsig", "TERM"] + (["taskset", "-c", cores] if cores else [])
         self.log_path = os.path.join(BUILD, f"{name}.log")
         self.log = open(self.log_path, "w")
         self.began = time.monotonic()
         self.process = subprocess.Popen(
-            pin + command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=self.log,
+            wrap + command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=self.log,
             stderr=self.log, start_new_session=True)
         self.ready = self._wait() - self.began
 
@@ -82,12 +83,14 @@ class Server:
         return user / ticks, system / ticks, exact / 1e9
 
     def memory(self):
-        """KiB that its processes have in use; what they share is counted for each in its part."""
+        """KiB in use: of one process what is resident; of several what they share is counted once."""
+        pids = self.pids()
+        file, name = ("status", "VmRSS:") if len(pids) == 1 else ("smaps_rollup", "Pss:")
         total = 0
-        for pid in self.pids():
+        for pid in pids:
             try:
-                with open(f"/proc/{pid}/smaps_rollup") as f:
-                    total += next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+                with open(f"/proc/{pid}/{file}") as f:
+                    total += next(int(line.split()[1]) for line in f if line.startswith(name))
             except (OSError, StopIteration):
                 continue
         return total
@@ -100,6 +103,10 @@ class Server:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # of its children, who is left
+        except ProcessLookupError:
+            pass
         self.log.close()
 
 
@@ -191,7 +198,8 @@ def start_barq(workers, cores, *options):
     binary = os.path.join(ROOT, "build", "release", "barq-server")
     name = "barq" + "".join(options)
     return Server(name, [binary, "apps/bench/app.lua", "--workers", str(workers), "--port",
-                         str(port), *options], port, cores, cwd=ROOT)
+                         str(port), "--requests-max", "0", "--connections-max", "16384", *options],
+                  port, cores, cwd=ROOT)
 
 
 def start_nginx(workers, cores):
@@ -231,20 +239,23 @@ def start_fastapi(workers, cores):
     port = free_port()
     command = ["/usr/bin/python3", "-m", "uvicorn", "app:app", "--host", "127.0.0.1", "--port",
                str(port), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
-               "--log-level", "warning"]
+               "--log-level", "warning", "--timeout-keep-alive", "75"]
     if workers > 1:
         command += ["--workers", str(workers)]
     return Server("fastapi", command, port, cores, cwd=os.path.join(PEERS, "fastapi"))
 
 
-def start_ceiling(route, answer, cores):
+CEILINGS = {"ceiling": [], "llhttp": ["llhttp"]}
+
+
+def start_ceiling(name, route, answer, workers, cores):
     """A bare epoll loop that answers whatever is asked with these bytes: bench/ceiling.c."""
     port = free_port()
     path = os.path.join(BUILD, f"ceiling-{route}.answer")
     with open(path, "wb") as f:
         f.write(answer)
     binary = os.path.join(ROOT, "build", "release", "bench-ceiling")
-    return Server("ceiling", [binary, str(port), path], port, cores)
+    return Server(name, [binary, str(port), path, str(workers), *CEILINGS[name]], port, cores)
 
 
 STARTERS = {"barq": start_barq, "nginx": start_nginx, "elysia": start_elysia,
