@@ -39,4 +39,11 @@ describe("the measured routes", function()
   it("compute", function()
     assert.same({ total = 333338333350000 }, client:get("/cpu").json)
   end)
+
+  it("hold their worker for as long as they are told", function()
+    for _, path in ipairs { "/block", "/spin" } do
+      assert.same({ ms = 20 }, client:get(path .. "?ms=20").json)
+      assert.equal(422, client:get(path .. "?ms=5001").status)
+    end
+  end)
 end)

@@ -37,12 +37,14 @@ def parse():
     parser.add_argument("--servers", help="of " + ", ".join([*servers.STARTERS, *servers.CEILINGS]))
     parser.add_argument("--routes", default=",".join(r.name for r in load.ROUTES))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--workers", help="1, 2, or 1,2")
     parser.add_argument("--stalls", action="store_true")
     parser.add_argument("--idle", action="store_true")
     parser.add_argument("--markdown", action="store_true", help="tables for bench/README.md")
     options = parser.parse_args()
+    if options.rounds < 1 or not 0.01 <= options.seconds <= 3600:
+        parser.error("at least one round, and 0.01 to 3600 seconds")
     peers = options.which == "peers"
     every = [*servers.STARTERS, *servers.CEILINGS]
     named = (options.servers or ",".join(every if peers else BARE)).split(",")
@@ -51,7 +53,10 @@ def parse():
     options.ceilings = [name for name in named if name in servers.CEILINGS]
     options.servers = [name for name in named if name in servers.STARTERS]
     options.routes = choose_routes(options.routes.split(","), parser)
-    options.workers = [int(w) for w in (options.workers or ("1,2" if peers else "1")).split(",")]
+    workers = options.workers or ("1,2" if peers else "1")
+    if workers not in ("1", "2", "1,2"):
+        parser.error("the workers are 1, 2 or 1,2")
+    options.workers = [int(w) for w in workers.split(",")]
     return options
 
 
