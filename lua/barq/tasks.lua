@@ -73,7 +73,7 @@ local function start(group, fn, ...)
     fn = fn, n = select("#", ...), waiters = {}, place = place.here() or place.of(fn),
     group = group, done_already = false, failed = false, err = false, ...,
   }, Task)
-  task.number = core.spawn(run, task, run_failed)
+  task.number = core.spawn(run, task, run_failed, group and group.parent)
   return task
 end
 tasks.start = start

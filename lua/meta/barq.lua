@@ -109,8 +109,9 @@ function core.shield(on) end
 ---@param fn function
 ---@param argument any
 ---@param failed function called with the argument if fn raises
+---@param joiner? number the task that goes on only once this one has ended
 ---@return number task
-function core.spawn(fn, argument, failed) end
+function core.spawn(fn, argument, failed, joiner) end
 
 --- The number of the running task.
 ---@return number? task nil while the application loads

@@ -65,6 +65,7 @@ int bq_spawn(lua_State *L)
     struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
     luaL_checktype(L, 1, LUA_TFUNCTION);
     luaL_checktype(L, 3, LUA_TFUNCTION);
+    double joiner = luaL_optnumber(L, 4, BQ_HANDLE_NONE);
     lua_settop(L, 3);
     lua_pushcfunction(L, take_references);
     struct spawned *spawned = new_spawned(L, app);
@@ -80,6 +81,7 @@ int bq_spawn(lua_State *L)
     }
     lua_settop(L, 2);
     lua_xmove(L, task->L, 2);
+    task->joiner = joiner;
     app->pending++;
     bq_task_start_later(task, spawned_done, spawned);
     /* Should this raise, the task runs, and nobody knows its number. */

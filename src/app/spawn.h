@@ -6,9 +6,10 @@
 
 #include "app/instance.h"
 
-/* core.spawn(fn, argument, failed) -> number: fn(argument) runs as a task of its own from one of
- * the loop's next turns on, and counts as pending until it has ended. Should it raise, which only a
- * lack of memory makes it, failed(argument) is called. Raises: on memory exhaustion. */
+/* core.spawn(fn, argument, failed, joiner) -> number: fn(argument) runs as a task of its own from
+ * one of the loop's next turns on, and counts as pending until it has ended. Should it raise, which
+ * only a lack of memory makes it, failed(argument) is called. joiner is the number of the task that
+ * goes on only once this one has ended, or nil. Raises: on memory exhaustion. */
 int bq_spawn(lua_State *L);
 
 /* core.rest(on): the running task, which was spawned, does not count as pending while it rests. */

@@ -313,6 +313,23 @@ static bool can_wait(lua_State *L, const struct bq_vm *vm)
     return vm && vm->running && lua_isyieldable(L);
 }
 
+/* A member of barq.all, whose caller has begun the transaction that op would wait for, and ends it
+ * only after its members. */
+static bool waits_forever(struct op *op, const struct bq_task *task)
+{
+    struct bq_sqlite_hold *hold = bq_sqlite_op_obstacle(&op->sql);
+    return hold && bq_task_holds_up(task, BQ_CONTAINER(hold, struct tx, hold)->owner);
+}
+
+static void refuse_to_wait(struct bq_sqlite_op *sql)
+{
+    sql->rc = bq_sqlite_fail(&sql->call, BQ_SQLITE_MISUSE,
+                             "a member of barq.all would wait here for the transaction that "
+                             "barq.all was called in, which waits for its members: use what db:tx "
+                             "gives its function, tx:exec(…), or call barq.all outside of it");
+    sql->state = BQ_SQLITE_DONE;
+}
+
 /* wait(op): until it is done. Where nothing can wait, it runs here. */
 static int l_wait(lua_State *L)
 {
@@ -324,6 +341,10 @@ static int l_wait(lua_State *L)
         return 0;
     }
     struct bq_task *task = bq_task_running(L, "barq.sqlite");
+    if (waits_forever(op, task)) {
+        refuse_to_wait(&op->sql);
+        return 0;
+    }
     lua_pushvalue(L, 1);
     op->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     op->task = task;

@@ -513,11 +513,19 @@ static int bind_names(struct bq_sqlite *c, struct bq_sqlite_call *call, sqlite3_
 
 /* --- rows --- */
 
-static int pack_bytes(struct bq_buf *out, const void *p, int n)
+/* Fails: BQ_MEMORY, also for bytes that SQLite had no memory to give. */
+static int pack_bytes(struct bq_buf *out, char kind, const void *p, int n)
 {
     uint32_t length = (uint32_t)n;
-    int rc = bq_buf_append(out, bq_str_of((const char *)&length, sizeof length));
-    return rc == BQ_OK ? bq_buf_append(out, bq_str_of(p, length)) : rc;
+    if ((!p && n) || bq_buf_reserve(out, 1 + sizeof length + length) != BQ_OK)
+        return BQ_MEMORY;
+    char *to = out->data + out->len;
+    *to++ = kind;
+    memcpy(to, &length, sizeof length);
+    if (n)
+        memcpy(to + sizeof length, p, length);
+    out->len += 1 + sizeof length + length;
+    return BQ_OK;
 }
 
 static int pack_number(struct bq_buf *out, char kind, const void *p)
@@ -527,28 +535,26 @@ static int pack_number(struct bq_buf *out, char kind, const void *p)
     return bq_buf_append(out, bq_str_of(bytes, sizeof bytes));
 }
 
-static int pack_column(sqlite3_stmt *stmt, int i, struct bq_buf *out)
+/* A column's value is asked for once, since finding it takes SQLite longer than all the rest.
+ * It may be looked at because its connection has no mutex and one thread at a time. */
+static int pack_value(struct bq_buf *out, sqlite3_value *value)
 {
     int64_t integer;
     double real;
     const void *bytes;
-    switch (sqlite3_column_type(stmt, i)) {
+    switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
-        integer = sqlite3_column_int64(stmt, i);
+        integer = sqlite3_value_int64(value);
         return pack_number(out, 'I', &integer);
     case SQLITE_FLOAT:
-        real = sqlite3_column_double(stmt, i);
+        real = sqlite3_value_double(value);
         return pack_number(out, 'D', &real);
     case SQLITE_TEXT:
-        bytes = sqlite3_column_text(stmt, i);
-        if (!bytes || bq_buf_push(out, 'T') != BQ_OK)
-            return BQ_MEMORY;
-        return pack_bytes(out, bytes, sqlite3_column_bytes(stmt, i));
+        bytes = sqlite3_value_text(value);
+        return bytes ? pack_bytes(out, 'T', bytes, sqlite3_value_bytes(value)) : BQ_MEMORY;
     case SQLITE_BLOB:
-        bytes = sqlite3_column_blob(stmt, i); /* NULL when it is empty */
-        if (bq_buf_push(out, 'B') != BQ_OK)
-            return BQ_MEMORY;
-        return pack_bytes(out, bytes, sqlite3_column_bytes(stmt, i));
+        bytes = sqlite3_value_blob(value); /* NULL when it is empty */
+        return pack_bytes(out, 'B', bytes, sqlite3_value_bytes(value));
     default:
         return bq_buf_push(out, 'N');
     }
@@ -559,10 +565,13 @@ static int pack_names(struct bq_sqlite_call *call, sqlite3_stmt *stmt)
     call->columns = (uint32_t)sqlite3_column_count(stmt);
     for (uint32_t i = 0; i < call->columns; i++) {
         const char *name = sqlite3_column_name(stmt, (int)i);
-        if (!name || pack_bytes(&call->names, name, (int)strlen(name)) != BQ_OK)
+        if (!name)
             return BQ_MEMORY;
+        uint32_t length = (uint32_t)strlen(name);
+        bq_buf_append(&call->names, bq_str_of((const char *)&length, sizeof length));
+        bq_buf_append(&call->names, bq_str_of(name, length));
     }
-    return BQ_OK;
+    return call->names.failed ? BQ_MEMORY : BQ_OK;
 }
 
 static int pack_row(struct bq_sqlite *c, struct bq_sqlite_call *call, sqlite3_stmt *stmt)
@@ -572,7 +581,7 @@ static int pack_row(struct bq_sqlite *c, struct bq_sqlite_call *call, sqlite3_st
     if (call->row_count == 0 && pack_names(call, stmt) != BQ_OK)
         return fail_memory(call);
     for (uint32_t i = 0; i < call->columns; i++) {
-        if (pack_column(stmt, (int)i, &call->rows) != BQ_OK)
+        if (pack_value(&call->rows, sqlite3_column_value(stmt, (int)i)) != BQ_OK)
             return fail_memory(call);
     }
     call->row_count++;

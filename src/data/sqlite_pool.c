@@ -347,6 +347,14 @@ bool bq_sqlite_op_try(struct bq_sqlite_op *op)
     return true;
 }
 
+struct bq_sqlite_hold *bq_sqlite_op_obstacle(struct bq_sqlite_op *op)
+{
+    struct bq_list *queue;
+    if (seat_to_wait_for(op, &queue) || queue != &op->pool->writers)
+        return NULL;
+    return op->pool->seats[WRITER].hold;
+}
+
 void bq_sqlite_op_go(struct bq_sqlite_op *op)
 {
     struct bq_list *queue;

@@ -86,6 +86,9 @@ void bq_sqlite_op_init(struct bq_sqlite_op *op, struct bq_sqlite_pool *pool,
 /* True if it is DONE, on this thread and at once. */
 bool bq_sqlite_op_try(struct bq_sqlite_op *op);
 
+/* For one that is not: the open transaction of others whose end it will wait for, or NULL. */
+struct bq_sqlite_hold *bq_sqlite_op_obstacle(struct bq_sqlite_op *op);
+
 /* For one that is not: op->told will be called. */
 void bq_sqlite_op_go(struct bq_sqlite_op *op);
 

@@ -48,7 +48,7 @@ static struct bq_task *new_task(struct bq_vm *vm)
         return NULL;
     task->vm = vm;
     task->ref = task->error = LUA_NOREF;
-    task->handle = BQ_HANDLE_NONE;
+    task->handle = task->joiner = BQ_HANDLE_NONE;
     bq_list_init(&task->scopes);
     bq_list_init(&task->guards);
     if (bq_vm_protect(vm, make_thread, task) != BQ_OK) {
@@ -97,6 +97,7 @@ void bq_task_give(struct bq_task *task)
     lua_settop(task->L, 0);
     task->done = NULL;
     task->arg = NULL;
+    task->joiner = BQ_HANDLE_NONE;
     task->takes_rows = false;
     task->rows = NULL;
     bq_list_push(&vm->idle, &task->node);
@@ -236,6 +237,15 @@ int bq_task_wait_for(lua_State *L, struct bq_task *task, bq_task_interrupt_fn in
     task->interrupt = interrupt;
     task->cancel_arg = arg;
     return wait(L, task);
+}
+
+/* A joiner is older than what it joins, so this ends. */
+bool bq_task_holds_up(const struct bq_task *task, const void *coroutine)
+{
+    while ((task = bq_handle_find(&task->vm->handles, task->joiner)))
+        if (task->L == coroutine)
+            return true;
+    return false;
 }
 
 void bq_task_unwait(struct bq_task *task)

@@ -59,6 +59,7 @@ struct bq_task {
     unsigned shielded;     /* above 0: no error is raised at its waits */
     int error;             /* it is cancelled: what every wait raises; or LUA_NOREF */
     double handle;         /* what Lua knows it by, or BQ_HANDLE_NONE */
+    double joiner;         /* the handle of who goes on only once it has ended, or BQ_HANDLE_NONE */
     struct bq_list scopes; /* its timeouts, the outermost first */
     bq_task_fn done;
     void *arg; /* the caller's */
@@ -111,6 +112,10 @@ void bq_task_wake_later(struct bq_task *task);
 /* Goes on; the nresults values that were pushed on task->L are what the waiting
  * function returns. Only from the loop, not from within a task. */
 void bq_task_wake(struct bq_task *task, int nresults);
+
+/* Whether the task of that coroutine can go on only once this one has ended: so this one would wait
+ * forever for what the other is to do. */
+bool bq_task_holds_up(const struct bq_task *task, const void *coroutine);
 
 /* Drops a task that waits, if its owner ends before it; its coroutine never goes on. Only
  * from the loop, not from within a task. */

@@ -274,3 +274,133 @@ describe("a statement whose time is over", function()
     assert.equal("whole1", http.get(s.port, "/").body)
   end)
 end)
+
+describe("what would wait for the transaction around it is refused at once:", function()
+  local s
+
+  setup(function()
+    s = server.start { app = [[
+      local barq = require "barq"
+      local database = barq.depends {
+        scope = "worker",
+        open = function()
+          local db = barq.sqlite.open("test.db")
+          db:exec("create table if not exists a (v)")
+          db:exec("delete from a")
+          return db
+        end,
+        close = function(db) db:close() end,
+      }
+      local memory = barq.depends {
+        scope = "worker",
+        open = function() return barq.sqlite.open(":memory:") end,
+        close = function(db) db:close() end,
+      }
+      local function get(path, fn)
+        barq.get(path, { depends = { db = database, memory = memory } }, fn)
+      end
+      local function count(db) return db:one("select count(*) as n from a").n end
+
+      -- What barq.all raises in a transaction that has written, and what is left of that.
+      local function attempt(db, ...)
+        local ok, err = pcall(function(...)
+          local members = { ... }
+          db:tx(function()
+            db:exec("insert into a values (1)")
+            barq.all(unpack(members))
+          end)
+        end, ...)
+        return { ok = ok, code = not ok and err.code, message = not ok and err.message,
+          where = not ok and err.where, sql = not ok and err.sql, left = count(db) }
+      end
+
+      get("/write", function(_, deps)
+        local db = deps.db
+        return attempt(db, function() db:exec("insert into a values (2)") end)
+      end)
+      get("/begin", function(_, deps)
+        local db = deps.db
+        return attempt(db, function() db:tx(function() end) end)
+      end)
+      get("/deep", function(_, deps)
+        local db = deps.db
+        return attempt(db, function()
+          barq.all(function() db:exec("insert into a values (2)") end)
+        end)
+      end)
+      get("/memory", function(_, deps)
+        local db = deps.memory
+        db:exec("create table if not exists a (v)")
+        return attempt(db, function() return count(db) end)
+      end)
+
+      get("/through", function(_, deps)
+        local db = deps.db
+        db:tx(function(tx)
+          barq.all(function() tx:exec("insert into a values (1)") end,
+            function() tx:exec("insert into a values (2)") end)
+        end)
+        local n = count(db)
+        db:exec("delete from a")
+        return { n }
+      end)
+      get("/reading", function(_, deps)
+        local db = deps.db
+        return db:tx(function()
+          db:exec("insert into a values (1)")
+          local n = barq.all(function() return count(db) end)
+          db:exec("delete from a")
+          return { n }
+        end)
+      end)
+      get("/apart", function(_, deps)
+        local db = deps.db
+        barq.all(
+          function()
+            db:tx(function() barq.sleep(0.05); db:exec("insert into a values (1)") end)
+          end,
+          function() barq.sleep(0.01); db:exec("insert into a values (2)") end)
+        local n = count(db)
+        db:exec("delete from a")
+        return { n }
+      end)
+      get("/later", function(_, deps)
+        local db = deps.db
+        local task
+        db:tx(function()
+          task = barq.spawn(function() return db:exec("delete from a where v = 9") end)
+          barq.sleep(0.02)
+        end)
+        return { (task:wait()) }
+      end)]] }
+  end)
+  teardown(server.cleanup)
+
+  local function refused(path)
+    local answer = http.get(s.port, path):json()
+    assert.is_false(answer.ok)
+    assert.equal("SQLITE_MISUSE", answer.code)
+    assert.truthy(answer.message:find("a member of barq.all would wait here for the transaction",
+      1, true))
+    assert.truthy(answer.where:find("app.lua:%d+"))
+    assert.equal(0, answer.left)
+    return answer
+  end
+
+  it("a member's statement on the database whose transaction is around it", function()
+    assert.equal("insert into a values (2)", refused("/write").sql)
+  end)
+
+  it("its own transaction", function() assert.equal("begin immediate", refused("/begin").sql) end)
+
+  it("a member's member's", function() refused("/deep") end)
+
+  it("even a read where one connection does everything", function() refused("/memory") end)
+
+  it("but nothing that comes to an end", function()
+    assert.equal("[2]", http.get(s.port, "/through").body)
+    assert.equal("[0]", http.get(s.port, "/reading").body)
+    assert.equal("[2]", http.get(s.port, "/apart").body)
+    assert.equal("[0]", http.get(s.port, "/later").body)
+  end)
+end)

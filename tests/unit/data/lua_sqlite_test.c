@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "data/lua_sqlite.h"
-#include "vm/task.h"
+#include "vm/lua_task.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -405,6 +405,31 @@ static void waiting_for_the_others_is_bounded(void **state)
               "tx:rollback()");
 }
 
+/* A task that runs beside who has the first one's transaction, and is joined by it. */
+static void nobody_waits_for_who_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    struct ended ended = {0};
+    run(f->L, "db:close(); db = sqlite.open(PATH)");
+    struct bq_task *owner = bq_task_take(f->vm);
+    luaL_loadstring(owner->L, "db:tx(function() sleep(0.2) end)");
+    bq_task_push_handle(f->L, owner);
+    lua_pop(f->L, 1);
+    double number = owner->handle;
+    bq_task_start(owner, 0, count_end, &ended);
+    for (int i = 0; i < 20; i++) /* it has begun */
+        bq_loop_run_once(f->loop, 1);
+    struct bq_task *member = bq_task_take(f->vm);
+    luaL_loadstring(member->L, "db:exec('delete from a')");
+    member->joiner = number;
+    bq_task_start(member, 0, count_end, &ended);
+    assert_int_equal(ended.done, 1); /* at once */
+    run(f->L, "assert(last_error:find('a member of barq.all would wait', 1, true), last_error)");
+    start(f, "db:exec('delete from a')", &ended); /* nobody joins this one */
+    turn_until(f, &ended, 3);
+    assert_int_equal(ended.errors, 1);
+}
+
 static void closing_ends_what_runs_and_waits(void **state)
 {
     struct fixture *f = *state;
@@ -612,6 +637,7 @@ int main(void)
         TEST(transactions_of_tasks_take_turns),
         TEST(tasks_that_share_a_transaction_take_turns_in_it),
         TEST(waiting_for_the_others_is_bounded),
+        TEST(nobody_waits_for_who_waits_for_it),
         TEST(closing_ends_what_runs_and_waits),
         TEST(dropped_tasks_leave_nothing),
         TEST(a_state_may_be_freed_in_the_middle),

@@ -81,6 +81,38 @@ static void wrong_arguments_are_refused(void **state)
     }
 }
 
+static void a_task_holds_up_who_joins_it_and_whom_that_one_holds_up(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o[3];
+    struct bq_task *tasks[3];
+    for (int i = 0; i < 3; i++) {
+        tasks[i] = start(f, "task() park('x')", &o[i]);
+        tasks[i]->joiner = i ? tasks[i - 1]->handle : BQ_HANDLE_NONE;
+    }
+    assert_true(bq_task_holds_up(tasks[2], tasks[1]->L));
+    assert_true(bq_task_holds_up(tasks[2], tasks[0]->L));
+    assert_false(bq_task_holds_up(tasks[2], tasks[2]->L));
+    assert_false(bq_task_holds_up(tasks[0], tasks[1]->L));
+    assert_false(bq_task_holds_up(tasks[2], NULL));
+    bq_task_drop(tasks[0]);
+    assert_true(bq_task_holds_up(tasks[2], tasks[1]->L));
+    assert_false(bq_task_holds_up(tasks[1], tasks[2]->L));
+}
+
+static void a_task_that_is_used_again_has_no_joiner(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome o;
+    struct bq_task *first = load(f, "return 1", &o);
+    first->joiner = 1;
+    bq_task_start(first, 0, note, &o);
+    struct bq_task *again = load(f, "return 1", &o);
+    assert_ptr_equal(again, first);
+    assert_true(again->joiner == BQ_HANDLE_NONE);
+    bq_task_give(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +123,8 @@ int main(void)
         TEST(the_error_of_an_unparked_task_is_not_lost),
         TEST(outside_of_tasks_there_is_nothing_to_park),
         TEST(wrong_arguments_are_refused),
+        TEST(a_task_holds_up_who_joins_it_and_whom_that_one_holds_up),
+        TEST(a_task_that_is_used_again_has_no_joiner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
