@@ -1,5 +1,5 @@
--- A property: whatever a query gives and whatever a route declares, `return db:query(…)` is answered
--- as the tables are that the same query gives to who looks at them. Same seed, same cases.
+-- A property: whatever a query gives and whatever a route declares, `return db:query(…)` is
+-- answered as the tables are that the same query gives to who looks at them. Same seed, same cases.
 local http = require "support.http"
 local server = require "support.server"
 
