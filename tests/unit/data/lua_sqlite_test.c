@@ -436,7 +436,7 @@ static void closing_ends_what_runs_and_waits(void **state)
     struct ended ended = {0};
     for (int i = 0; i < 4; i++)
         start(f, "db:one(SLOW:format(100000000))", &ended);
-    start(f, "db:tx(function() sleep(0.01); db:exec('delete from a') end)", &ended);
+    start(f, "db:tx(function() sleep(0.3); db:exec('delete from a') end)", &ended);
     for (int i = 0; i < 3; i++)
         bq_loop_run_once(f->loop, 5);
     start(f, "db:close()", &ended);
