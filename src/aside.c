@@ -2,22 +2,7 @@
 #include "aside.h"
 
 #include "app/app.h"
-#include "app/encode.h"
 #include "modules.h"
-
-/* package.loaded["barq.marks"] = { array, object } */
-static void add_marks(lua_State *L)
-{
-    lua_newtable(L);
-    bq_encode_open(L);
-    lua_setfield(L, -3, "object");
-    lua_setfield(L, -2, "array");
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "loaded");
-    lua_pushvalue(L, -3);
-    lua_setfield(L, -2, "barq.marks");
-    lua_pop(L, 3);
-}
 
 static void open_state(lua_State *L, void *arg)
 {
@@ -28,7 +13,7 @@ static void open_state(lua_State *L, void *arg)
     lua_getfield(L, -1, "barq.aside");
     lua_setfield(L, -2, "barq");
     lua_pop(L, 2);
-    add_marks(L);
+    bq_app_open_aside(L);
     bq_app_extend_path(L, aside->app_path);
 }
 

@@ -45,13 +45,18 @@ static void forget(struct bq_retiring *r)
     bq_free(r);
 }
 
+static void on_forget(struct bq_job *job)
+{
+    forget(BQ_CONTAINER(job, struct bq_retiring, forget));
+}
+
 /* drain hooks ─ its requests, tasks, … have ended ─ dependencies are closed ─ freed */
 static void look_again(struct bq_timer *timer)
 {
     struct bq_retiring *r = BQ_CONTAINER(timer, struct bq_retiring, timer);
     bool done = r->hooks_ended && bq_app_pending(r->app) == 0;
     if (done && r->closing) {
-        forget(r);
+        bq_loop_post(r->worker->loop, &r->forget);
         return;
     }
     if (done) {
@@ -68,6 +73,7 @@ static void retire(struct bq_worker *w, struct bq_app *app)
     struct bq_retiring *r = bq_alloc_must(sizeof *r);
     *r = (struct bq_retiring){.next = w->reload.retiring, .worker = w, .app = app};
     r->timer.fn = look_again;
+    r->forget.fn = on_forget;
     w->reload.retiring = r;
     bq_app_start_hooks(app, "drain", note_hooks_ended, r);
     bq_timer_set(bq_loop_wheel(w->loop), &r->timer, bq_loop_now_ms(w->loop) + POLL_MS);

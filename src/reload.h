@@ -26,6 +26,7 @@ struct bq_retiring {
     struct bq_worker *worker;
     struct bq_app *app;
     struct bq_timer timer; /* looks again whether it is done */
+    struct bq_job forget;  /* frees it behind the jobs that other threads have posted for it */
     bool closing;          /* its dependencies */
     bool hooks_ended;
 };

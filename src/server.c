@@ -313,14 +313,13 @@ static _Noreturn void leave(struct bq_server *s, int code)
 
 /* Nobody waits for its functions any more; a thread inside one can be neither stopped nor joined.
  */
-static void end_offload(struct bq_server *s, uint64_t deadline_ms)
+static void end_offload(struct bq_server *s, uint64_t deadline_ms, int code)
 {
-    bq_signals_end_after(0); /* the hooks have ended */
     uint64_t now = bq_clock_ms();
     if (bq_offload_stop(s->offload, deadline_ms > now + STOP_MS ? deadline_ms : now + STOP_MS))
         return;
     bq_error("a function of barq.offload did not come to its end and is cut off");
-    _exit(0);
+    _exit(code);
 }
 
 static int fail_start(struct bq_server *s)
@@ -330,6 +329,7 @@ static int fail_start(struct bq_server *s)
     if (!join_all(s, bq_clock_ms() + STOP_MS))
         leave(s, 1);
     close_outside(s);
+    end_offload(s, 0, 1);
     return 1;
 }
 
@@ -368,7 +368,8 @@ static int stop(struct bq_server *s, int number)
     bq_signals_end_after(deadline > now + STOP_HOOK_MS ? deadline - now : STOP_HOOK_MS);
     bq_app_run_hooks(s->workers[0].app, "stop");
     bq_app_run_hooks(s->workers[0].app, "close");
-    end_offload(s, deadline);
+    bq_signals_end_after(0); /* the hooks have ended */
+    end_offload(s, deadline, 0);
     return 0;
 }
 

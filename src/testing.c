@@ -243,11 +243,13 @@ void bq_testing_stop(struct bq_testing *t)
 void bq_testing_free(struct bq_testing *t)
 {
     bq_testing_stop(t);
-    bq_loop_free(t->loop);
-    if (t->offload && !bq_offload_stop(t->offload, bq_clock_ms() + OFFLOAD_STOP_MS))
+    if (t->offload && !bq_offload_stop(t->offload, bq_clock_ms() + OFFLOAD_STOP_MS)) {
+        /* It may look at anything of this at any time. */
         bq_error("a function of barq.offload does not come to its end");
-    else
-        bq_offload_free(t->offload);
+        return;
+    }
+    bq_loop_free(t->loop);
+    bq_offload_free(t->offload);
     if (t->stores)
         bq_stores_free(t->stores);
     bq_buf_release(&t->report);

@@ -1,19 +1,27 @@
 -- aside.lua: what `require "barq"` gives to functions that barq.offload runs: there is neither an
--- application nor a request around them.
-local cjson = require "cjson"
-local marks = require "barq.marks"
+-- application nor a request around them, and nothing waits.
+local core = require "barq.core"
+local schema = require "barq.schema"
 
 local aside = {
-  array = marks.array,
-  null = cjson.null,
-  object = marks.object,
+  array = core.array,
+  log = require "barq.log",
+  now = core.now,
+  null = core.null,
+  object = core.object,
+  schema = schema.schema,
   shared = require "barq.shared",
   sqlite = require "barq.sqlite",
+  t = schema.t,
 }
+
+local names = {}
+for name in pairs(aside) do names[#names + 1] = name end
+table.sort(names)
 
 return setmetatable(aside, {
   __index = function(_, name)
-    error(("barq.%s is not there in a function that barq.offload runs: only array, null, " ..
-      "object, shared and sqlite are"):format(tostring(name)), 2)
+    error(("barq.%s is not there in a function that barq.offload runs, only barq.%s are"):format(
+      tostring(name), table.concat(names, ", ")), 2)
   end,
 })

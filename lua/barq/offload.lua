@@ -22,15 +22,17 @@ end
 ---
 --- Arguments and results are copied: booleans, numbers, strings, `barq.null`, nil, and tables of
 --- these. What the function raises is raised here; a table stays one, without its metatable. When
---- the caller is ended (a timeout, a client that has gone), the function ends for nobody.
+--- the caller is ended (a timeout, a client that has gone), the function is ended, too, when it
+--- next makes a table, string or closure; one that makes none runs to its end for nobody.
 ---
---- There `require "barq"` gives `array`, `null`, `object`, `shared` and `sqlite`: there are neither
---- routes nor requests.
+--- There `require "barq"` gives `array`, `log`, `now`, `null`, `object`, `schema`, `shared`,
+--- `sqlite` and `t`: there are neither routes nor requests.
 ---@param module string as for `require`; it returns a table
 ---@param name string of the function in that table
 ---@param ... any its arguments
 ---@return any ... its results
---- Raises: what the function raises; on what cannot be copied, when 10,000 calls wait already.
+--- Raises: what the function raises; on what cannot be copied; when 10,000 calls, or 256 MiB of
+--- arguments, wait already.
 local function offload(module, name, ...)
   check_name(module, "module")
   check_name(name, "function")

@@ -55,6 +55,10 @@ void bq_app_free(struct bq_app *app);
 /* Modules beside app.lua are found before all others. Raises: on memory exhaustion. */
 void bq_app_extend_path(lua_State *L, const char *app_path);
 
+/* Puts into package.loaded what of barq.core works in a state without an application: what
+ * lua/barq/aside.lua is built on. Raises: on memory exhaustion. */
+void bq_app_open_aside(lua_State *L);
+
 /* Runs app.lua: the declarations. Fails: BQ_INVALID, and the error with file, line
  * and traceback is logged. */
 int bq_app_load(struct bq_app *app, const char *path);

@@ -483,17 +483,37 @@ static void open_collected(lua_State *L, const char *name, lua_CFunction gc)
     lua_pop(L, 1);
 }
 
-void bq_core_open(lua_State *L, struct bq_app *app)
+/* Pushes the module, with the functions. */
+static void begin_module(lua_State *L, const luaL_Reg *f, struct bq_app *app)
 {
     open_collected(L, "barq.buffer", l_buffer_gc);
     open_collected(L, "barq.invalid", l_invalid_gc);
     bq_decode_open(L);
     lua_newtable(L);
-    for (const luaL_Reg *f = functions; f->name; f++) {
+    for (; f->name; f++) {
         lua_pushlightuserdata(L, app);
         lua_pushcclosure(L, f->func, 1);
         lua_setfield(L, -2, f->name);
     }
+}
+
+/* Pops it. */
+static void end_module(lua_State *L)
+{
+    bq_encode_open(L);
+    lua_setfield(L, -3, "object");
+    lua_setfield(L, -2, "array");
+    bq_null_push(L);
+    lua_setfield(L, -2, "null");
+    luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1); /* package.loaded */
+    lua_insert(L, -2);
+    lua_setfield(L, -2, "barq.core");
+    lua_pop(L, 1);
+}
+
+void bq_core_open(lua_State *L, struct bq_app *app)
+{
+    begin_module(L, functions, app);
     lua_pushlightuserdata(L, app);
     lua_pushcclosure(L, bq_dispatch_enter, 1);
     bq_task_wrap(L);
@@ -501,17 +521,46 @@ void bq_core_open(lua_State *L, struct bq_app *app)
     bq_task_open_functions(L);
     bq_awaited_push(L);
     lua_setfield(L, -2, "awaited");
-    bq_encode_open(L);
-    lua_setfield(L, -3, "object");
-    lua_setfield(L, -2, "array");
-    bq_null_push(L);
-    lua_setfield(L, -2, "null");
     lua_pushstring(L, app->env.version);
     lua_setfield(L, -2, "version");
     lua_pushinteger(L, (lua_Integer)app->env.worker);
     lua_setfield(L, -2, "worker");
-    luaL_findtable(L, LUA_REGISTRYINDEX, "_LOADED", 1); /* package.loaded */
-    lua_insert(L, -2);
-    lua_setfield(L, -2, "barq.core");
-    lua_pop(L, 1);
+    end_module(L);
+}
+
+/* --- without an application --------------------------------------------------------------- */
+
+static const luaL_Reg aside[] = {
+    {"log", l_log},
+    {"log_enabled", l_log_enabled},
+    {"now", l_now},
+    {"schema_check", l_schema_check},
+    {"schema_encode", l_schema_encode},
+    {NULL, NULL},
+};
+
+static int l_aside_gc(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, 1);
+    bq_schemas_release(&app->schemas);
+    return 0;
+}
+
+/* An application that has nothing but schemas, and lives as long as the state. */
+static struct bq_app *new_aside(lua_State *L)
+{
+    open_collected(L, "barq.aside", l_aside_gc);
+    struct bq_app *app = lua_newuserdata(L, sizeof *app);
+    memset(app, 0, sizeof *app);
+    bq_schemas_init(L, &app->schemas);
+    luaL_getmetatable(L, "barq.aside");
+    lua_setmetatable(L, -2);
+    luaL_ref(L, LUA_REGISTRYINDEX);
+    return app;
+}
+
+void bq_app_open_aside(lua_State *L)
+{
+    begin_module(L, aside, new_aside(L));
+    end_module(L);
 }

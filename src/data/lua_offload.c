@@ -9,6 +9,7 @@
 
 #include "base/rc.h"
 #include "data/lua_pack.h"
+#include "data/offload_vm.h"
 #include "vm/outward.h"
 #include "vm/task.h"
 
@@ -21,10 +22,11 @@ struct call {
     struct bq_offload_job *job; /* NULL: abandoned */
     bool submitted, arrived;
     struct bq_task *task; /* that waits, or NULL */
-    int ref;              /* the registry's, while it waits: keeps the call alive */
+    int ref;              /* the registry's, from start to result: keeps the call alive */
     lua_State *L;         /* the main one, to drop that */
 };
 
+/* The upvalues: the port, and a table that keeps it. */
 #define PORT(L) ((struct bq_offload_port *)lua_touserdata(L, lua_upvalueindex(1)))
 
 static struct call *check_call(lua_State *L)
@@ -45,9 +47,8 @@ static void abandon(struct call *call)
         bq_offload_job_free(job);
 }
 
-static void stop_waiting(struct call *call)
+static void drop_ref(struct call *call)
 {
-    call->task = NULL;
     luaL_unref(call->L, LUA_REGISTRYINDEX, call->ref);
     call->ref = LUA_NOREF;
 }
@@ -57,7 +58,8 @@ static void leave(void *arg)
 {
     struct call *call = arg;
     abandon(call);
-    stop_waiting(call);
+    call->task = NULL;
+    drop_ref(call);
 }
 
 static void on_arrived(struct bq_offload_job *job)
@@ -85,6 +87,8 @@ static struct call *new_call(lua_State *L)
     *call = (struct call){.ref = LUA_NOREF, .L = bq_vm_of(L)->L};
     luaL_getmetatable(L, CALL_TYPE);
     lua_setmetatable(L, -2);
+    lua_pushvalue(L, lua_upvalueindex(2)); /* its finaliser needs the port */
+    lua_setfenv(L, -2);
     return call;
 }
 
@@ -102,7 +106,7 @@ static int fail_pack(lua_State *L, int rc, const struct bq_pack_error *error)
     if (rc == BQ_MEMORY)
         return fail(L, "no memory for the arguments");
     lua_pushnil(L);
-    lua_pushfstring(L, "arguments%s", error->text);
+    lua_pushfstring(L, "arguments%s; " BQ_OFFLOAD_COPIES, error->text);
     return 2;
 }
 
@@ -122,9 +126,13 @@ static int l_start(lua_State *L)
     int rc = bq_pack(L, 4, ARGUMENT_BYTES_MAX, &job->values, &error);
     if (rc != BQ_OK)
         return fail_pack(L, rc, &error);
+    lua_pushvalue(L, -1);
+    call->ref = luaL_ref(L, LUA_REGISTRYINDEX); /* before: it may raise */
     rc = bq_offload_submit(PORT(L), job);
+    if (rc != BQ_OK)
+        drop_ref(call);
     if (rc == BQ_LIMIT)
-        return fail(L, "too many calls wait already: 10000");
+        return fail(L, "too much waits already: 10000 calls, or 256 MiB of arguments");
     if (rc != BQ_OK)
         return fail(L, "there is no thread to be had");
     call->submitted = true;
@@ -137,8 +145,6 @@ static int l_wait(lua_State *L)
     if (call->arrived || !call->job)
         return 0;
     struct bq_task *task = bq_task_running(L, "barq.offload");
-    lua_pushvalue(L, 1);
-    call->ref = luaL_ref(L, LUA_REGISTRYINDEX);
     call->task = task;
     return bq_task_wait(L, task, leave, call);
 }
@@ -147,8 +153,7 @@ static int l_result(lua_State *L)
 {
     struct call *call = check_call(L);
     struct bq_offload_job *job = call->job;
-    luaL_unref(L, LUA_REGISTRYINDEX, call->ref);
-    call->ref = LUA_NOREF;
+    drop_ref(call);
     lua_pushboolean(L, !job->failed);
     lua_pushinteger(L, (lua_Integer)job->count);
     if (bq_buf_size(&job->values) && (job->count || !job->failed))
@@ -175,12 +180,16 @@ static void make_type(lua_State *L, const char *type, lua_CFunction gc)
     lua_pop(L, 1);
 }
 
+/* Pushes it, and a table that keeps it. */
 static void new_port(lua_State *L, struct bq_offload *pool)
 {
     struct bq_offload_port *port = lua_newuserdata(L, sizeof *port);
     bq_offload_port_open(port, pool, bq_vm_of(L)->loop, on_arrived);
     luaL_getmetatable(L, PORT_TYPE);
     lua_setmetatable(L, -2);
+    lua_newtable(L);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 1);
 }
 
 void bq_offload_open_module(lua_State *L, struct bq_offload *pool)
@@ -192,11 +201,12 @@ void bq_offload_open_module(lua_State *L, struct bq_offload *pool)
     lua_newtable(L);
     new_port(L, pool);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        lua_pushvalue(L, -1);
-        lua_pushcclosure(L, functions[i].func, 1);
-        lua_setfield(L, -3, functions[i].name);
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_pushcclosure(L, functions[i].func, 2);
+        lua_setfield(L, -4, functions[i].name);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
     lua_getfield(L, -1, "wait");
     bq_task_wrap(L);
     lua_setfield(L, -2, "wait");

@@ -17,6 +17,7 @@ static void disarm(struct bq_vm *vm, lua_State *L)
     if (!vm->raising)
         return;
     vm->raising = false;
+    vm->ending = NULL;
     lua_sethook(L, NULL, 0, 0);
     lua_gc(L, LUA_GCSETSTEPMUL, STEPMUL_DEFAULT);
 }
@@ -44,6 +45,10 @@ static void on_instruction(lua_State *L, lua_Debug *ar)
     (void)ar;
     if (vm->host)
         vm = vm->host;
+    if (vm->ending) {
+        lua_pushstring(L, vm->ending);
+        lua_error(L);
+    }
     disarm(vm, L);
     collect(vm, L);
     if (!is_full(vm))
@@ -55,14 +60,19 @@ static void on_instruction(lua_State *L, lua_Debug *ar)
 
 /* What signal handlers may do, an allocator may do: hooks and the collector's pace are only noted.
  */
-static void raise_soon(struct bq_vm *vm)
+static void arm(struct bq_vm *vm)
 {
-    if (vm->raising)
-        return;
     vm->raising = true;
     lua_sethook(vm->L, on_instruction, LUA_MASKCOUNT, 1);
     lua_gc(vm->L, LUA_GCSETSTEPMUL, STEPMUL_ALL);
     lua_gc(vm->L, LUA_GCRESTART, 0);
+}
+
+/* Each time again: code that catches the error is to leave compiled code again, too. */
+void bq_vm_end_soon(struct bq_vm *vm, const char *why)
+{
+    vm->ending = why;
+    arm(vm);
 }
 
 /* Whether the limit allows more bytes, now or with a raise to come. */
@@ -72,7 +82,8 @@ static bool admit(struct bq_vm *vm, size_t more)
         return true;
     if (more > vm->bytes_max || vm->bytes > vm->bytes_max + slack(vm) - more)
         return false;
-    raise_soon(vm);
+    if (!vm->raising)
+        arm(vm);
     return true;
 }
 

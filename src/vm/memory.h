@@ -15,4 +15,9 @@
 /* For lua_setallocf, with the vm as its argument: LuaJIT's own allocator, counted and bounded. */
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes);
 
+/* Ends what the state runs by an error of that text, raised at each instruction that is interpreted
+ * until bq_vm_relieve: no pcall keeps it. From within an allocation that Lua asks for, for the same
+ * reasons. Valid: why, until then. */
+void bq_vm_end_soon(struct bq_vm *vm, const char *why);
+
 #endif

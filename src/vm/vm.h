@@ -47,9 +47,10 @@ struct bq_vm {
     size_t bytes, bytes_max;
     void *spares[BQ_SPARE_SIZES]; /* the first of each list; each begins with the next's address */
     size_t spare_bytes;
-    size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
-    bool exhausted;    /* an allocation was refused since then */
-    bool raising;      /* the limit is passed: "not enough memory" is raised soon (memory.h) */
+    size_t bytes_kept;  /* what the last bq_vm_relieve could not collect */
+    bool exhausted;     /* an allocation was refused since then */
+    bool raising;       /* the limit is passed: "not enough memory" is raised soon (memory.h) */
+    const char *ending; /* what everything that runs is ended with, or NULL (memory.h) */
 
     struct bq_vm *host; /* whose state it shares (guest.h); NULL: it has its own */
     int guest_ref;      /* the registry's: what a guest keeps there */

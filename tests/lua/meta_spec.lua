@@ -109,8 +109,10 @@ describe("the annotations of what C gives", function()
 
   it("name what barq.core has", function()
     local given = names_in_c(CORE, "functions%[%]")
-    local body = assert(read(CORE):match("\nvoid bq_core_open.-\n}"))
-    for name in body:gmatch('lua_setfield%(L, %-?%d+, "([%w_]+)"%)') do given[name] = true end
+    for _, head in ipairs { "void bq_core_open", "static void end_module" } do
+      local body = assert(read(CORE):match("\n" .. head .. ".-\n}"))
+      for name in body:gmatch('lua_setfield%(L, %-?%d+, "([%w_]+)"%)') do given[name] = true end
+    end
     for _, list in ipairs { "task_functions%[%]", "waiting_functions%[%]" } do
       for name in pairs(names_in_c(TASK, list)) do given[name] = true end
     end

@@ -48,12 +48,19 @@ static void open_work(lua_State *L, void *arg)
         "  function work.fail_with_table() error({ code = 7 }) end\n"
         "  function work.count() calls = (calls or 0) + 1 return calls end\n"
         "  function work.spin() local till = os.clock() + 0.05 repeat until os.clock() > till end\n"
+        "  function work.allocate() while true do pcall(function() t = { t and 1 } end) end end\n"
+        "  function work.format() local i = 0 while true do i = i + 1 s = 'x' .. i end end\n"
         "  function work.eat() local t = {} while true do t[#t + 1] = ('x'):rep(9999) .. #t end "
         "end\n"
         "  work.number = 1\n"
         "  return work\n"
         "end\n"
-        "package.preload.number = function() return 5 end\n";
+        "package.preload.number = function() return 5 end\n"
+        "package.preload.moody = function()\n"
+        "  loads = (loads or 0) + 1\n"
+        "  error('moody ' .. loads, 0)\n"
+        "end\n"
+        "package.preload.endless = function() while true do t = {} end end\n";
     (void)arg;
     if (luaL_dostring(L, code))
         lua_error(L);
@@ -92,10 +99,10 @@ static int teardown(void **state)
 }
 
 /* A job whose arguments are the numbers 2 and 3. */
-static struct bq_offload_job *new_job(const char *function)
+static struct bq_offload_job *new_job_of(const char *module, const char *function)
 {
     static const char two_and_three[] = "return { 2, 3 }";
-    struct bq_offload_job *job = bq_offload_job_new(BQ_STR("work"), bq_str_cstr(function));
+    struct bq_offload_job *job = bq_offload_job_new(bq_str_cstr(module), bq_str_cstr(function));
     struct bq_pack_error error;
     lua_State *L = luaL_newstate();
     assert_int_equal(luaL_dostring(L, two_and_three), 0);
@@ -103,6 +110,11 @@ static struct bq_offload_job *new_job(const char *function)
     lua_close(L);
     job->count = 2;
     return job;
+}
+
+static struct bq_offload_job *new_job(const char *function)
+{
+    return new_job_of("work", function);
 }
 
 static void submit(struct fixture *f, const char *function)
@@ -213,6 +225,149 @@ static void an_abandoned_job_does_not_arrive(void **state)
     assert_int_equal(arrivals, 1);
 }
 
+/* The pool of the fixture has two threads, which these keep busy for ever unless they are ended. */
+static void expect_end_of(struct fixture *f, const char *module, const char *function)
+{
+    struct bq_offload_job *jobs[2];
+    for (int i = 0; i < 2; i++) {
+        jobs[i] = new_job_of(module, function);
+        assert_int_equal(bq_offload_submit(&f->port, jobs[i]), BQ_OK);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    int before = arrivals;
+    for (int i = 0; i < 2; i++)
+        bq_offload_abandon(jobs[i]);
+    submit(f, "add");
+    turn_until(f, before + 1);
+    assert_false(last->failed);
+}
+
+static void an_abandoned_function_that_allocates_is_ended(void **state)
+{
+    expect_end_of(*state, "work", "format");
+}
+
+static void a_pcall_does_not_keep_an_abandoned_function(void **state)
+{
+    expect_end_of(*state, "work", "allocate");
+}
+
+static void an_abandoned_module_that_loads_is_ended(void **state)
+{
+    expect_end_of(*state, "endless", "add");
+    expect_end_of(*state, "endless", "add"); /* in a state that knows nothing of the first */
+}
+
+static void a_function_that_runs_is_ended_at_the_stop(void **state)
+{
+    struct fixture *f = *state;
+    submit(f, "format");
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    assert_true(bq_offload_stop(f->pool, bq_clock_ms() + 20000));
+    turn_until(f, 1);
+    assert_true(last->failed);
+}
+
+static void a_module_that_failed_to_load_is_loaded_again(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    for (int i = 1; i <= 3; i++) {
+        assert_int_equal(bq_offload_submit(&f->port, new_job_of("moody", "add")), BQ_OK);
+        turn_until(f, i);
+        assert_true(last->failed);
+        assert_string_equal(first_value(text), "moody 1");
+    }
+}
+
+static void a_renewed_pool_runs_in_new_states(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    for (int i = 1; i <= 3; i++) {
+        submit(f, "count");
+        turn_until(f, i);
+    }
+    bq_offload_renew(f->pool);
+    submit(f, "count");
+    turn_until(f, 4);
+    assert_string_equal(first_value(text), "1");
+}
+
+/* Which port's jobs arrived, in order. */
+static char order[8];
+
+static void note_port(struct bq_offload_job *job)
+{
+    order[arrivals++] = *(const char *)job->owner;
+    bq_offload_job_free(job);
+}
+
+static void submit_for(struct bq_offload_port *port, const char *function, char *owner)
+{
+    struct bq_offload_job *job = new_job(function);
+    job->owner = owner;
+    assert_int_equal(bq_offload_submit(port, job), BQ_OK);
+}
+
+static void ports_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct bq_offload_port other;
+    struct bq_offload_options one_thread = {.threads_max = 1, .open = open_work};
+    bq_offload_configure(f->pool, &one_thread);
+    bq_offload_port_open(&other, f->pool, f->loop, note_port);
+    f->port.arrived = note_port;
+    submit_for(&f->port, "spin", "a");
+    for (int i = 0; i < 3; i++)
+        submit_for(&f->port, "spin", "a");
+    for (int i = 0; i < 2; i++)
+        submit_for(&other, "spin", "b");
+    turn_until(f, 6);
+    assert_non_null(memmem(order, 6, "bab", 3)); /* the first may have begun before b came */
+    bq_offload_port_close(&other);
+}
+
+static void one_port_that_is_full_does_not_close_the_others(void **state)
+{
+    struct fixture *f = *state;
+    static struct bq_offload_job *jobs[BQ_OFFLOAD_WAITING_MAX + 3]; /* two of them run */
+    struct bq_offload_job *model = new_job("format");
+    struct bq_offload_port other;
+    int n = 0, rc = BQ_OK;
+    bq_offload_port_open(&other, f->pool, f->loop, keep);
+    while (rc == BQ_OK && n < BQ_OFFLOAD_WAITING_MAX + 3) {
+        jobs[n] = bq_offload_job_new(BQ_STR("work"), BQ_STR("format"));
+        jobs[n]->count = model->count;
+        assert_int_equal(bq_buf_append(&jobs[n]->values, bq_buf_str(&model->values)), BQ_OK);
+        rc = bq_offload_submit(&f->port, jobs[n++]);
+    }
+    bq_offload_job_free(model);
+    if (rc == BQ_LIMIT) {
+        struct bq_offload_job *job = new_job("add");
+        assert_int_equal(bq_offload_submit(&other, job), BQ_OK);
+        bq_offload_abandon(job);
+        bq_offload_job_free(jobs[--n]);
+    }
+    for (int i = 0; i < n; i++)
+        bq_offload_abandon(jobs[i]);
+    assert_int_equal(rc, BQ_LIMIT);
+    bq_offload_port_close(&other);
+}
+
+static void too_many_bytes_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct bq_offload_job *jobs[2] = {new_job("spin"), new_job("add")};
+    f->port.waiting_bytes = BQ_OFFLOAD_BYTES_MAX;
+    assert_int_equal(bq_offload_submit(&f->port, jobs[0]), BQ_LIMIT);
+    f->port.waiting_bytes = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(bq_offload_submit(&f->port, jobs[i]), BQ_OK);
+    turn_until(f, 2);
+    assert_int_equal(f->port.waiting_bytes, 0);
+}
+
 /* Whichever arrives first abandons the other, which may have been done at the same time. */
 static struct bq_offload_job *pair[2];
 
@@ -277,6 +432,15 @@ int main(void)
         POOL_TEST(too_much_memory_is_an_error_and_the_thread_goes_on),
         POOL_TEST(many_jobs_all_arrive),
         POOL_TEST(an_abandoned_job_does_not_arrive),
+        POOL_TEST(an_abandoned_function_that_allocates_is_ended),
+        POOL_TEST(a_pcall_does_not_keep_an_abandoned_function),
+        POOL_TEST(an_abandoned_module_that_loads_is_ended),
+        POOL_TEST(a_function_that_runs_is_ended_at_the_stop),
+        POOL_TEST(a_module_that_failed_to_load_is_loaded_again),
+        POOL_TEST(a_renewed_pool_runs_in_new_states),
+        POOL_TEST(ports_take_turns),
+        POOL_TEST(one_port_that_is_full_does_not_close_the_others),
+        POOL_TEST(too_many_bytes_are_refused),
         POOL_TEST(who_hears_of_one_may_abandon_the_other),
         POOL_TEST(a_port_may_close_while_its_jobs_run),
 #ifdef BQ_FAULTS

@@ -96,6 +96,45 @@ static void what_is_far_beyond_is_refused_at_once(void **state)
     expect(vm, "return 'well'", "well");
 }
 
+/* Its allocations but the first so many ask for the end. */
+struct ending {
+    struct bq_vm *vm;
+    long left;
+};
+
+static void *alloc_until(void *arg, void *old, size_t old_bytes, size_t bytes)
+{
+    struct ending *ending = arg;
+    if (bytes > old_bytes && --ending->left < 0)
+        bq_vm_end_soon(ending->vm, "that is enough");
+    return bq_vm_alloc(ending->vm, old, old_bytes, bytes);
+}
+
+static void what_is_to_end_catches_nothing(void **state)
+{
+    static const char *const endless[] = {
+        "while true do x = {} end",
+        "local i = 0 while true do i = i + 1 x = 'x' .. i end",
+        "while true do x = function() return x end end",
+        "while true do pcall(function() x = {} end) end",
+        "while true do xpcall(error, function() x = {} return x end) end",
+        "while true do coroutine.wrap(function() x = {} end)() end",
+        "while true do x = setmetatable({}, { __index = function() return {} end }).y end",
+        "while true do x = ('a'):gsub('a', function() return { } and 'b' end) .. #tostring(x) end",
+    };
+    struct bq_vm *vm = *state;
+    for (size_t i = 0; i < 2 * sizeof endless / sizeof endless[0]; i++) {
+        struct ending ending = {vm, i % 3 ? 10000 : 0};
+        lua_setallocf(vm->L, alloc_until, &ending);
+        int rc = luaL_dostring(vm->L, endless[i % (sizeof endless / sizeof endless[0])]);
+        lua_setallocf(vm->L, bq_vm_alloc, vm);
+        assert_int_not_equal(rc, 0);
+        lua_settop(vm->L, 0);
+        bq_vm_relieve(vm);
+        expect(vm, "local n = 0 for i = 1, 1000 do n = n + #{ i } end return n .. ''", "1000");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +143,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_blocks_are_kept_but_not_all_of_them, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_to_end_catches_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_far_beyond_is_refused_at_once, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
