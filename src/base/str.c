@@ -1,13 +1,34 @@
 /* str.c: comparisons and searches over byte views. */
 #include "base/str.h"
 
+#include <stdint.h>
+
 #include "base/rc.h"
+
+#define FILL(c) (0x0101010101010101ull * (c))
+
+/* Eight bytes, their letters A to Z in lower case. Each sum sets a top bit from where on a byte is
+ * at least 'A', or above 'Z'; a byte from 0x80 on is neither. */
+static uint64_t lower_word(uint64_t w)
+{
+    uint64_t ascii = w & FILL(0x7f);
+    uint64_t from_a = ascii + FILL(0x80 - 'A'), above_z = ascii + FILL(0x7f - 'Z');
+    return w | (from_a & ~above_z & ~w & FILL(0x80)) >> 2;
+}
 
 bool bq_str_eq_nocase(bq_str a, bq_str b)
 {
+    size_t i = 0;
     if (a.n != b.n)
         return false;
-    for (size_t i = 0; i < a.n; i++)
+    for (; a.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t v, w;
+        memcpy(&v, a.p + i, sizeof v);
+        memcpy(&w, b.p + i, sizeof w);
+        if (v != w && lower_word(v) != lower_word(w))
+            return false;
+    }
+    for (; i < a.n; i++)
         if (bq_lower(a.p[i]) != bq_lower(b.p[i]))
             return false;
     return true;

@@ -35,6 +35,23 @@ static void only_ascii_letters_are_folded(void **state)
         assert_int_equal((unsigned char)bq_lower((char)c), c >= 'A' && c <= 'Z' ? c + 32 : c);
 }
 
+/* Any two bytes at any place of a word, and behind it. */
+static void words_are_compared_like_single_bytes(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 18; at++)
+        for (int x = 0; x < 256; x++)
+            for (int y = 0; y < 256; y++) {
+                char a[18], b[18];
+                memset(a, 'Q', sizeof a);
+                memset(b, 'q', sizeof b);
+                a[at] = (char)x;
+                b[at] = (char)y;
+                bool same = bq_lower((char)x) == bq_lower((char)y);
+                assert_true(bq_str_eq_nocase(bq_str_of(a, 18), bq_str_of(b, 18)) == same);
+            }
+}
+
 static void a_prefix_may_be_empty_or_everything(void **state)
 {
     (void)state;
@@ -127,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equality_is_of_bytes),
         cmocka_unit_test(only_ascii_letters_are_folded),
+        cmocka_unit_test(words_are_compared_like_single_bytes),
         cmocka_unit_test(a_prefix_may_be_empty_or_everything),
         cmocka_unit_test(find_gives_the_length_where_there_is_nothing),
         cmocka_unit_test(trim_takes_spaces_and_tabs_only),
