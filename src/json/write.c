@@ -19,6 +19,9 @@
 /* What one word's bytes can grow to: each "\u00xx", and one sequence beyond the word. */
 #define WORD_ESCAPED_MAX (6 * BQ_WORD_BYTES + 4)
 
+#define SMALL_INTEGER_END 10000
+#define THOUSANDTHS_END   1e12 /* their thousandths have 15 digits */
+
 /* Without exponent are numbers below 10^21, and those of at most five zeros behind the point. */
 #define WHOLE_DIGITS_MAX 21
 #define SMALL_ZEROS_MAX  6
@@ -28,7 +31,7 @@
 
 /* Copies what is plain at the start of s. Gives its length; may write up to seven bytes
  * behind it. */
-static size_t copy_plain(char *to, bq_str s)
+static inline __attribute__((always_inline)) size_t copy_plain(char *to, bq_str s)
 {
     size_t i = 0;
     uint64_t w;
@@ -127,24 +130,31 @@ static int write_rest(struct bq_buf *out, bq_str s, bool lossy)
     return bq_buf_push(out, '"');
 }
 
-static int write_string(struct bq_buf *out, bq_str s, bool lossy)
+/* Writes s, of which the n first bytes are plain and lie behind the quote at out->len already. */
+static __attribute__((noinline)) int write_escaped(struct bq_buf *out, bq_str s, size_t n,
+                                                   bool lossy)
 {
-    if (bq_buf_reserve(out, s.n + BQ_WORD_BYTES + 2) != BQ_OK)
-        return BQ_MEMORY;
     size_t before = bq_buf_size(out);
-    char *to = out->data + out->len;
-    to[0] = '"';
-    size_t n = copy_plain(to + 1, s);
     out->len += n + 1;
-    if (n == s.n) {
-        to[n + 1] = '"';
-        out->len++;
-        return BQ_OK;
-    }
     int rc = write_rest(out, bq_str_of(s.p + n, s.n - n), lossy);
     if (rc != BQ_OK)
         out->len = out->pos + before; /* growing may have moved the position */
     return rc;
+}
+
+/* In nearly all strings all is plain. */
+static inline int write_string(struct bq_buf *out, bq_str s, bool lossy)
+{
+    if (bq_buf_reserve(out, s.n + BQ_WORD_BYTES + 2) != BQ_OK)
+        return BQ_MEMORY;
+    char *to = out->data + out->len;
+    *to = '"';
+    size_t n = copy_plain(to + 1, s);
+    if (n != s.n)
+        return write_escaped(out, s, n, lossy);
+    to[n + 1] = '"';
+    out->len += n + 2;
+    return BQ_OK;
 }
 
 int bq_json_write_string(struct bq_buf *out, bq_str s)
@@ -155,6 +165,20 @@ int bq_json_write_string(struct bq_buf *out, bq_str s)
 int bq_json_write_lossy(struct bq_buf *out, bq_str s)
 {
     return write_string(out, s, true);
+}
+
+int bq_json_write_name(struct bq_buf *out, char before, bq_str name)
+{
+    size_t size = bq_buf_size(out);
+    if (bq_buf_reserve(out, name.n + BQ_WORD_BYTES + 4) != BQ_OK)
+        return BQ_MEMORY;
+    out->data[out->len++] = before;
+    int rc = write_string(out, name, false);
+    if (rc == BQ_OK)
+        rc = bq_buf_push(out, ':');
+    if (rc != BQ_OK)
+        out->len = out->pos + size; /* growing may have moved the position */
+    return rc;
 }
 
 /* One to three bytes as four characters. */
@@ -196,13 +220,14 @@ static size_t digits_count(uint64_t u)
     return n + (u >= powers[n]);
 }
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
 /* Writes the n last digits of u, two at a time. */
 static void write_digits(char *to, uint64_t u, size_t n)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-                                "25262728293031323334353637383940414243444546474849"
-                                "50515253545556575859606162636465666768697071727374"
-                                "75767778798081828384858687888990919293949596979899";
     for (; n >= 2; n -= 2) {
         memcpy(to + n - 2, pairs + 2 * (u % 100), 2);
         u /= 100;
@@ -216,6 +241,19 @@ static size_t write_integer(char *to, uint64_t u)
     size_t n = digits_count(u);
     write_digits(to, u, n);
     return n;
+}
+
+/* Writes four bytes, of which the first count: gives how many. Numbers below 10,000 are most of
+ * those that are sent: positions, counts, prices. */
+static inline size_t write_small_integer(char *to, uint32_t u)
+{
+    unsigned zeros = (u < 1000) + (u < 100) + (u < 10);
+    uint16_t high, low;
+    memcpy(&high, pairs + 2 * (u / 100), sizeof high);
+    memcpy(&low, pairs + 2 * (u % 100), sizeof low);
+    uint32_t digits = (high | (uint32_t)low << 16) >> (8 * zeros);
+    memcpy(to, &digits, sizeof digits);
+    return 4 - zeros;
 }
 
 /* "0.", zeros and the n digits. */
@@ -259,22 +297,50 @@ static size_t write_shortest(char *to, double v)
                      : write_small(to, d.digits, n, (size_t)-point);
 }
 
+/* Whole and thousandths, without the zeros at the end; no sign, some thousandths. */
+static size_t write_thousandths(char *to, uint64_t thousandths)
+{
+    size_t n = write_integer(to, thousandths / 1000);
+    unsigned fraction = (unsigned)(thousandths % 1000);
+    to[n] = '.';
+    to[n + 1] = (char)('0' + fraction / 100);
+    memcpy(to + n + 2, pairs + 2 * (fraction % 100), 2);
+    return n + 2 + (fraction % 100 != 0) + (fraction % 10 != 0);
+}
+
+/* Prices and percentages have three decimals at most, which is seen at once: they are an integer
+ * divided by 1000. Two decimals of 15 digits are never the same double, so there is no shorter
+ * one. */
+static size_t write_fraction(char *to, double v)
+{
+    if (v < THOUSANDTHS_END) {
+        uint64_t thousandths = (uint64_t)(v * 1000 + 0.5);
+        if ((double)thousandths / 1000 == v)
+            return write_thousandths(to, thousandths);
+    }
+    return write_shortest(to, v);
+}
+
+static __attribute__((noinline)) size_t write_large_or_fraction(char *to, double v)
+{
+    size_t sign = signbit(v) != 0;
+    *to = '-';
+    v = fabs(v);
+    if (v <= INTEGER_MAX && (double)(int64_t)v == v)
+        return sign + write_integer(to + sign, (uint64_t)(int64_t)v);
+    return sign + write_fraction(to + sign, v);
+}
+
 int bq_json_write_number(struct bq_buf *out, double v)
 {
-    if (!isfinite(v))
-        return BQ_INVALID;
     if (bq_buf_reserve(out, NUMBER_BYTES_MAX) != BQ_OK)
-        return BQ_MEMORY;
+        return isfinite(v) ? BQ_MEMORY : BQ_INVALID;
     char *to = out->data + out->len;
-    if (signbit(v)) {
-        *to++ = '-';
-        v = -v;
-    }
-    if (v <= INTEGER_MAX && (double)(int64_t)v == v) {
-        to += write_integer(to, (uint64_t)(int64_t)v);
-    } else {
-        to += write_shortest(to, v);
-    }
-    out->len = (size_t)(to - out->data);
+    if (v >= 0 && v < SMALL_INTEGER_END && (uint32_t)v == v && !signbit(v))
+        out->len += write_small_integer(to, (uint32_t)v);
+    else if (isfinite(v))
+        out->len += write_large_or_fraction(to, v);
+    else
+        return BQ_INVALID;
     return BQ_OK;
 }

@@ -11,7 +11,10 @@
  * Fails: BQ_INVALID (not UTF-8; out is as before), BQ_MEMORY. */
 int bq_json_write_string(struct bq_buf *out, bq_str s);
 
-/* Like it, but bytes that are not UTF-8 become U+FFFD: for logs. */
+/* Appends `before`, the name as a string, and a colon. Fails: like it. */
+int bq_json_write_name(struct bq_buf *out, char before, bq_str name);
+
+/* Like bq_json_write_string, but bytes that are not UTF-8 become U+FFFD: for logs. */
 int bq_json_write_lossy(struct bq_buf *out, bq_str s);
 
 /* Appends any bytes as a string in base64 with padding (RFC 4648, section 4).

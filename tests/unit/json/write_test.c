@@ -243,6 +243,79 @@ static void decimals_are_written_as_short_as_they_were_typed(void **state)
     number_is(0.000001001, "0.000001001");
 }
 
+/* Without zeros at either end, point, sign and exponent. */
+static int significant_digits(const char *text)
+{
+    int digits = 0, zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text == '0' && digits)
+            zeros++;
+        if (*text < '1' || *text > '9')
+            continue;
+        digits += zeros + 1;
+        zeros = 0;
+    }
+    return digits;
+}
+
+/* As long as the shortest that reads back, and as that one reads. */
+static void is_shortest(double v)
+{
+    char shortest[40], text[40];
+    struct bq_buf out = BQ_BUF_INIT;
+    int digits = 1;
+    do
+        snprintf(shortest, sizeof shortest, "%.*g", digits, v);
+    while (strtod(shortest, NULL) != v && digits++ < 17);
+    assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
+    snprintf(text, sizeof text, "%.*s", BQ_STR_ARG(bq_buf_str(&out)));
+    bq_buf_release(&out);
+    if (significant_digits(text) != significant_digits(shortest) || strtod(text, NULL) != v)
+        fail_msg("%.17g: %s, not %s", v, text, shortest);
+}
+
+static double neighbour(double v, int64_t steps)
+{
+    int64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits += steps;
+    memcpy(&v, &bits, sizeof v);
+    return isfinite(v) ? v : 0;
+}
+
+static void thousandths_and_their_neighbours_are_not_taken_for_each_other(void **state)
+{
+    (void)state;
+    static const double bases[] = {0,   1,   9.99, 12,   999,  9999,          10000,
+                                   1e6, 1e9, 1e11, 1e12, 1e13, 999999999999.0};
+    for (size_t i = 0; i < sizeof bases / sizeof bases[0]; i++)
+        for (int thousandth = -1100; thousandth <= 1100; thousandth += 7) {
+            double v = bases[i] + thousandth / 1000.0;
+            is_shortest(v);
+            is_shortest(neighbour(v, -1));
+            is_shortest(neighbour(v, 1));
+            is_shortest(v + 0.0001);
+        }
+    number_is(0.001, "0.001");
+    number_is(0.01, "0.01");
+    number_is(-10.1, "-10.1");
+    number_is(9999.5, "9999.5");
+    number_is(10000, "10000");
+    number_is(999999999999.999, "999999999999.999");
+}
+
+static void names_are_strings_between_a_character_and_a_colon(void **state)
+{
+    (void)state;
+    struct bq_buf out = BQ_BUF_INIT;
+    assert_int_equal(bq_json_write_name(&out, '{', BQ_STR("id")), BQ_OK);
+    assert_int_equal(bq_json_write_name(&out, ',', BQ_STR("")), BQ_OK);
+    assert_int_equal(bq_json_write_name(&out, ',', BQ_STR("a\"b\xff")), BQ_INVALID);
+    assert_int_equal(bq_json_write_name(&out, ',', BQ_STR("quote\"quote")), BQ_OK);
+    buffer_is(&out, "{\"id\":,\"\":,\"quote\\\"quote\":");
+    bq_buf_release(&out);
+}
+
 static void other_numbers_get_the_fewest_digits_that_read_back(void **state)
 {
     (void)state;
@@ -297,39 +370,12 @@ static void every_number_reads_back_as_itself(void **state)
     bq_buf_release(&out);
 }
 
-/* Without zeros at either end, point, sign and exponent. */
-static int significant_digits(const char *text)
-{
-    int digits = 0, zeros = 0;
-    for (; *text && *text != 'e'; text++) {
-        if (*text == '0' && digits)
-            zeros++;
-        if (*text < '1' || *text > '9')
-            continue;
-        digits += zeros + 1;
-        zeros = 0;
-    }
-    return digits;
-}
-
 static void no_number_is_written_with_more_digits_than_it_needs(void **state)
 {
     (void)state;
     unsigned seed = 9;
-    struct bq_buf out = BQ_BUF_INIT;
-    for (int round = 0; round < 10000; round++) {
-        double v = random_number(&seed, round);
-        char shortest[40];
-        int digits = 1;
-        do
-            snprintf(shortest, sizeof shortest, "%.*g", digits, v);
-        while (strtod(shortest, NULL) != v && digits++ < 17);
-        bq_buf_reset(&out);
-        assert_int_equal(bq_json_write_number(&out, v), BQ_OK);
-        assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
-        assert_int_equal(significant_digits(out.data), significant_digits(shortest));
-    }
-    bq_buf_release(&out);
+    for (int round = 0; round < 10000; round++)
+        is_shortest(random_number(&seed, round));
 }
 
 static void nan_and_infinity_are_refused(void **state)
@@ -392,6 +438,8 @@ int main(void)
         cmocka_unit_test(integers_are_written_in_digits),
         cmocka_unit_test(every_length_of_integer_is_right),
         cmocka_unit_test(decimals_are_written_as_short_as_they_were_typed),
+        cmocka_unit_test(thousandths_and_their_neighbours_are_not_taken_for_each_other),
+        cmocka_unit_test(names_are_strings_between_a_character_and_a_colon),
         cmocka_unit_test(other_numbers_get_the_fewest_digits_that_read_back),
         cmocka_unit_test(every_number_reads_back_as_itself),
         cmocka_unit_test(no_number_is_written_with_more_digits_than_it_needs),
