@@ -75,8 +75,14 @@ void bq_vm_end_soon(struct bq_vm *vm, const char *why)
     arm(vm);
 }
 
+/* Whether the limit is out of sight. No limit is 0, and one less the largest number. */
+static bool is_far(const struct bq_vm *vm, size_t more)
+{
+    return vm->bytes + more - 1 <= vm->bytes_max - 1;
+}
+
 /* Whether the limit allows more bytes, now or with a raise to come. */
-static bool admit(struct bq_vm *vm, size_t more)
+static __attribute__((noinline)) bool admit(struct bq_vm *vm, size_t more)
 {
     if (!vm->bytes_max || (more <= vm->bytes_max && vm->bytes <= vm->bytes_max - more))
         return true;
@@ -95,57 +101,71 @@ static bool admit(struct bq_vm *vm, size_t more)
 #define STEP            ((size_t)8)
 #define SMALL_MAX       (BQ_SPARE_SIZES * STEP)
 
-/* Takes: bytes from 1 to SMALL_MAX. */
-static void **spares_of(struct bq_vm *vm, size_t bytes)
-{
-    return &vm->spares[(bytes - 1) / STEP];
-}
-
 /* Small blocks are as large as their step, so that one serves any size of it. */
 static size_t rounded(size_t bytes)
 {
     return bytes <= SMALL_MAX ? (bytes + STEP - 1) & ~(STEP - 1) : bytes;
 }
 
+/* A spare block of 1 to SMALL_MAX bytes, or NULL. */
 static void *take(struct bq_vm *vm, size_t bytes)
 {
-    void **spares = bytes <= SMALL_MAX ? spares_of(vm, bytes) : NULL;
-    if (!spares || !*spares)
-        return vm->alloc(vm->alloc_arg, NULL, 0, rounded(bytes));
+    void **spares = &vm->spares[(bytes - 1) / STEP];
     void *p = *spares;
-    *spares = *(void **)p;
-    vm->spare_bytes -= rounded(bytes);
+    if (p) {
+        *spares = *(void **)p;
+        vm->spare_bytes -= rounded(bytes);
+    }
     return p;
 }
 
-static void give(struct bq_vm *vm, void *old, size_t bytes)
+/* Keeps a block. False: it is large, or enough are kept. */
+static bool keep(struct bq_vm *vm, void *old, size_t bytes)
 {
-    if (bytes == 0 || bytes > SMALL_MAX || vm->spare_bytes >= SPARE_BYTES_MAX) {
-        vm->alloc(vm->alloc_arg, old, bytes, 0);
-        return;
-    }
-    void **spares = spares_of(vm, bytes);
+    if (bytes - 1 >= SMALL_MAX || vm->spare_bytes >= SPARE_BYTES_MAX)
+        return false;
+    void **spares = &vm->spares[(bytes - 1) / STEP];
     *(void **)old = *spares;
     *spares = old;
     vm->spare_bytes += rounded(bytes);
+    return true;
 }
 
+/* Whatever is asked for, by LuaJIT's allocator. */
+static __attribute__((noinline)) void *resize(struct bq_vm *vm, void *old, size_t old_bytes,
+                                              size_t bytes)
+{
+    void *p = vm->alloc(vm->alloc_arg, old, old_bytes, rounded(bytes));
+    if (p || bytes == 0)
+        vm->bytes += bytes - old_bytes;
+    return p;
+}
+
+static bool may_grow(struct bq_vm *vm, size_t more)
+{
+    return (is_far(vm, more) || admit(vm, more)) && !BQ_FAULT(lua_alloc);
+}
+
+static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
+{
+    vm->exhausted = true;
+    return NULL;
+}
+
+/* Nearly every block is small and new, or small and freed: both ways call nothing. */
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
 {
     struct bq_vm *vm = arg;
-    void *p = NULL;
-    if (bytes > old_bytes && (!admit(vm, bytes - old_bytes) || BQ_FAULT(lua_alloc))) {
-        vm->exhausted = true;
+    if (bytes == 0 && keep(vm, old, old_bytes)) {
+        vm->bytes -= old_bytes;
         return NULL;
     }
-    if (!old)
-        p = bytes ? take(vm, bytes) : NULL;
-    else if (bytes == 0)
-        give(vm, old, old_bytes);
-    else
-        p = vm->alloc(vm->alloc_arg, old, old_bytes, rounded(bytes));
-    if (p || bytes == 0)
-        vm->bytes += bytes - old_bytes;
+    if (bytes > old_bytes && !may_grow(vm, bytes - old_bytes))
+        return refuse(vm);
+    void *p = !old && bytes - 1 < SMALL_MAX ? take(vm, bytes) : NULL;
+    if (!p)
+        return resize(vm, old, old_bytes, bytes);
+    vm->bytes += bytes;
     return p;
 }
 

@@ -25,7 +25,7 @@ enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 
 /* Small blocks that Lua has freed, by size in steps of 8 bytes: tables and strings come and go with
  * each request (memory.c). */
-#define BQ_SPARE_SIZES 16
+#define BQ_SPARE_SIZES 32
 
 struct bq_vm {
     lua_State *L;
