@@ -259,6 +259,7 @@ struct bq_vm *bq_guest_new(struct bq_vm *host, struct bq_loop *loop)
     if (!guest)
         return NULL;
     guest->host = host;
+    guest->raw_null = host->raw_null;
     guest->loop = loop;
     guest->absence = bq_loop_absence(loop);
     guest->guest_ref = LUA_NOREF;

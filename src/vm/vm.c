@@ -6,6 +6,7 @@
 #include "base/rc.h"
 #include "vm/guest.h"
 #include "vm/memory.h"
+#include "vm/raw.h"
 #include "vm/task.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static int l_setlocale(lua_State *L)
 static void open_state(lua_State *L, void *arg)
 {
     struct bq_vm *vm = arg;
+    vm->raw_null = bq_raw_probe(L);
     luaL_openlibs(L);
     lua_getglobal(L, "os");
     lua_pushcfunction(L, l_setlocale);

@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "vm/handle.h"
 #include "vm/lua.h"
+#include "vm/raw.h"
 
 #include <stddef.h>
 
@@ -45,6 +46,7 @@ struct bq_vm {
     lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
     void *alloc_arg;
     size_t bytes, bytes_max;
+    bq_raw raw_null;              /* what bq_raw_probe gave: 0 if values do not lie as raw.h says */
     void *spares[BQ_SPARE_SIZES]; /* the first of each list; each begins with the next's address */
     size_t spare_bytes;
     size_t bytes_kept;  /* what the last bq_vm_relieve could not collect */
