@@ -12,10 +12,9 @@
 
 #include <math.h>
 
-enum mark { MARK_NONE, MARK_ARRAY, MARK_OBJECT };
-
-/* Slot 1 of the two metatables holds the address of one of these as a light userdata: a
- * mark is read without a string, and Lua code cannot forge it by accident. */
+/* Slot 1 of the two metatables holds the address of one of these as a number: a mark is read
+ * without a string, in whatever way tables are looked at, and Lua code cannot forge it by
+ * accident. */
 static const char array_mark, object_mark;
 
 static int write_value(struct bq_encoder *e);
@@ -230,14 +229,14 @@ int bq_encoder_key(struct bq_encoder *e)
     return write_key(e, true);
 }
 
-static int write_member(struct bq_encoder *e, enum mark mark)
+static int write_member(struct bq_encoder *e, enum bq_encode_mark mark)
 {
-    int rc = write_key(e, mark == MARK_OBJECT);
+    int rc = write_key(e, mark == BQ_ENCODE_OBJECT);
     return rc == BQ_OK ? write_value(e) : rc;
 }
 
 /* The table's first key and value are on the stack. */
-static int write_members(struct bq_encoder *e, enum mark mark)
+static int write_members(struct bq_encoder *e, enum bq_encode_mark mark)
 {
     char before = '{';
     do {
@@ -254,26 +253,38 @@ static int write_members(struct bq_encoder *e, enum mark mark)
 
 /* --- tables --- */
 
-static enum mark read_mark(lua_State *L)
+static double mark_number(const char *mark)
+{
+    return (double)(uintptr_t)mark;
+}
+
+enum bq_encode_mark bq_encode_mark_of(double slot)
+{
+    if (slot == mark_number(&array_mark))
+        return BQ_ENCODE_ARRAY;
+    return slot == mark_number(&object_mark) ? BQ_ENCODE_OBJECT : BQ_ENCODE_UNMARKED;
+}
+
+static enum bq_encode_mark read_mark(lua_State *L)
 {
     if (!lua_getmetatable(L, -1))
-        return MARK_NONE;
+        return BQ_ENCODE_UNMARKED;
     lua_rawgeti(L, -1, 1);
-    const void *mark = lua_touserdata(L, -1);
+    double slot = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
     lua_pop(L, 2);
-    return mark == &array_mark ? MARK_ARRAY : mark == &object_mark ? MARK_OBJECT : MARK_NONE;
+    return bq_encode_mark_of(slot);
 }
 
 static int write_fields(struct bq_encoder *e)
 {
-    enum mark mark = read_mark(e->L);
+    enum bq_encode_mark mark = read_mark(e->L);
     lua_pushnil(e->L);
     if (!lua_next(e->L, -2))
-        return bq_buf_append(e->out, mark == MARK_OBJECT ? BQ_STR("{}") : BQ_STR("[]"));
-    if (mark == MARK_NONE)
-        mark = lua_type(e->L, -2) == LUA_TNUMBER ? MARK_ARRAY : MARK_NONE;
-    return mark == MARK_ARRAY ? bq_encoder_elements(e, bq_encoder_any, NULL)
-                              : write_members(e, mark);
+        return bq_buf_append(e->out, mark == BQ_ENCODE_OBJECT ? BQ_STR("{}") : BQ_STR("[]"));
+    if (mark == BQ_ENCODE_UNMARKED)
+        mark = lua_type(e->L, -2) == LUA_TNUMBER ? BQ_ENCODE_ARRAY : BQ_ENCODE_UNMARKED;
+    return mark == BQ_ENCODE_ARRAY ? bq_encoder_elements(e, bq_encoder_any, NULL)
+                                   : write_members(e, mark);
 }
 
 static int write_table(struct bq_encoder *e)
@@ -329,7 +340,7 @@ int bq_encode(lua_State *L, int index, struct bq_buf *out, struct bq_encode_erro
 static bool is_ours(lua_State *L, int index)
 {
     lua_pushvalue(L, index);
-    bool marked = read_mark(L) != MARK_NONE;
+    bool marked = read_mark(L) != BQ_ENCODE_UNMARKED;
     lua_pop(L, 1);
     return marked;
 }
@@ -352,9 +363,11 @@ static int l_mark(lua_State *L)
 
 static void push_marker(lua_State *L, const char *name, const char *mark)
 {
-    luaL_newmetatable(L, name);
-    lua_pushlightuserdata(L, (void *)mark);
+    lua_createtable(L, 1, 0); /* so that quick.c finds the mark in the array part */
+    lua_pushnumber(L, mark_number(mark));
     lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, name);
     lua_pushstring(L, name);
     lua_pushcclosure(L, l_mark, 2);
 }

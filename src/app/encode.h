@@ -13,6 +13,9 @@
 
 #define BQ_ENCODE_DEPTH_MAX 128
 
+/* What barq.array or barq.object say of a table. */
+enum bq_encode_mark { BQ_ENCODE_UNMARKED, BQ_ENCODE_ARRAY, BQ_ENCODE_OBJECT };
+
 /* One sentence that names the place, the value and the way out, with no line break:
  * 'field "a.b[3]": a function has no JSON form; send ...'. */
 struct bq_encode_error {
@@ -27,6 +30,9 @@ struct bq_encode_error {
  * BQ_ENCODE_DEPTH_MAX, which is also what a cycle comes to); BQ_MEMORY (of out, or of the
  * Lua stack). */
 int bq_encode(lua_State *L, int index, struct bq_buf *out, struct bq_encode_error *error);
+
+/* The mark that this number means in slot 1 of a table's metatable. */
+enum bq_encode_mark bq_encode_mark_of(double slot);
 
 /* Makes the metatables "barq.array" and "barq.object" in the registry and pushes two
  * functions, array(t) and object(t): they mark the table (a new one without argument) and

@@ -4,6 +4,7 @@
 #include "app/decode.h"
 #include "app/encode.h"
 #include "app/failure.h"
+#include "app/quick.h"
 #include "app/request.h"
 #include "app/schema.h"
 #include "app/spawn.h"
@@ -442,10 +443,11 @@ static int l_schema_check(lua_State *L)
 static int l_schema_encode(lua_State *L)
 {
     struct bq_encode_error why;
-    const struct bq_schema *schema = check_schema(L, lua_touserdata(L, lua_upvalueindex(1)));
+    struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    const struct bq_schema *schema = check_schema(L, app);
     lua_settop(L, 2);
     struct bq_buf *buf = push_buffer(L);
-    int rc = bq_schema_write(L, schema, 2, buf, &why);
+    int rc = bq_write_value(app->vm, L, schema, 2, buf, &why);
     check_rc(L, rc);
     if (rc != BQ_OK)
         luaL_error(L, "%s", why.text);

@@ -1,7 +1,7 @@
 /* reply.c: reads a handler's results and hands them to the sink. */
 #include "app/reply.h"
 
-#include "app/encode.h"
+#include "app/quick.h"
 #include "app/reply_rows.h"
 #include "app/schema.h"
 #include "base/rc.h"
@@ -36,8 +36,7 @@ static int encode_body(struct bq_call *call, int index, const struct bq_schema *
     struct bq_buf *body = &call->app->body;
     struct bq_encode_error why;
     bq_buf_reset(body);
-    int rc = schema ? bq_schema_write(call->task->L, schema, index, body, &why)
-                    : bq_encode(call->task->L, index, body, &why);
+    int rc = bq_write_value(call->app->vm, call->task->L, schema, index, body, &why);
     if (rc == BQ_INVALID)
         snprintf(error, 512, "the answer cannot be sent as JSON: %s", why.text);
     if (rc == BQ_OK)

@@ -27,6 +27,7 @@
 #include "app/invalid.h"
 #include "base/arena.h"
 #include "vm/lua.h"
+#include "vm/raw.h"
 #include "json/check.h"
 
 enum bq_schema_kind {
@@ -53,8 +54,10 @@ struct bq_format;     /* format.h: a named format of strings */
 struct bq_schema_field {
     bq_str name;
     const struct bq_schema *schema;
-    int name_ref;    /* the name as a Lua string, in the registry */
-    bq_str json_key; /* "\"name\":" ready to be written */
+    int name_ref;      /* the name as a Lua string, in the registry */
+    bq_str json_key;   /* "\"name\":" ready to be written */
+    bq_raw key;        /* the name as it is in a table (quick_schema.c) … */
+    uint32_t *seen_at; /* … and the pair at which it was found last */
 };
 
 /* Bounds that are not set are not looked at: has says which are. */

@@ -48,8 +48,11 @@ static bool compile_field(struct bq_compiler *c, struct bq_schema_field *field)
     bq_str name;
     name.p = lua_tolstring(c->L, -1, &name.n);
     field->name = bq_arena_dup(&c->all->arena, name);
-    if (!field->name.p)
+    field->key = bq_raw_of_string(name.p);
+    field->seen_at = bq_arena_alloc(&c->all->arena, sizeof *field->seen_at);
+    if (!field->name.p || !field->seen_at)
         return bq_node_fail_memory(c);
+    *field->seen_at = 0;
     field->name_ref = luaL_ref(c->L, LUA_REGISTRYINDEX);
     if (!write_key(c, field))
         return false;

@@ -60,6 +60,7 @@ rooms.covered_by = {
   ["src/app/hooks.c"] = "tests/unit/app/app_test.c",
   ["src/app/lua_core.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/prepare.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/quick_schema.c"] = "tests/unit/app/quick_test.c",
   ["src/app/reply.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/reply_send.c"] = "tests/unit/app/depends_test.c",
   ["src/app/request.c"] = "tests/unit/app/dispatch_test.c",

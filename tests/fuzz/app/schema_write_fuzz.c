@@ -1,9 +1,11 @@
 /*
  * schema_write_fuzz.c: any Lua value for a fixed set of schemas; the first byte of the input
  * chooses one, the others build the value. A write leaves the stack alone, and on failure the
- * buffer; its error is one line. What is written is JSON, and the schema reads it.
+ * buffer; its error is one line, and the quick writer says the same or nothing. What is written is
+ * JSON, and the schema reads it.
  */
 #include "app/decode.h"
+#include "app/quick.h"
 #include "app/schema.h"
 #include "base/rc.h"
 
@@ -41,6 +43,7 @@ static const char nodes[] =
 
 struct fixture {
     lua_State *L;
+    bq_raw null;
     struct bq_schemas all;
     const struct bq_schema *schemas[SCHEMAS];
 };
@@ -60,6 +63,8 @@ static struct fixture *fixture(void)
     f.L = luaL_newstate();
     require(f.L);
     luaL_openlibs(f.L);
+    f.null = bq_raw_probe(f.L);
+    require(f.null != 0);
     bq_encode_open(f.L);
     bq_schemas_init(f.L, &f.all);
     lua_settop(f.L, 0);
@@ -186,6 +191,16 @@ static void read_back(lua_State *L, const struct bq_schema *s, bq_str text)
     bq_invalid_release(&invalid);
 }
 
+/* What the quick writer writes is the text of the other one, and a failure it leaves to it. */
+static void require_agreement(struct fixture *f, const struct bq_schema *s, int rc, bq_str text)
+{
+    struct bq_buf out = BQ_BUF_INIT;
+    if (bq_quick_write(f->L, f->null, s, 1, &out))
+        require(rc == BQ_OK && bq_str_eq(bq_buf_str(&out), text));
+    require(lua_gettop(f->L) == 1);
+    bq_buf_release(&out);
+}
+
 static void require_line(const char *text)
 {
     require(*text != '\0');
@@ -209,9 +224,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(lua_gettop(f->L) == 1 && memcmp(out.data, "kept", 4) == 0);
     if (rc == BQ_OK) {
         bq_buf_consume(&out, 4);
+        require_agreement(f, s, rc, bq_buf_str(&out));
         read_back(f->L, s, bq_buf_str(&out));
     } else {
         require(rc == BQ_INVALID && bq_buf_size(&out) == 4);
+        require_agreement(f, s, rc, BQ_STR(""));
         require_line(error.text);
     }
     lua_settop(f->L, 0);

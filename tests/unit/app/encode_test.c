@@ -10,6 +10,7 @@
 #include "app/encode.h"
 #include "base/fault.h"
 #include "base/rc.h"
+#include "quick_fixture.h"
 #include "json/check.h"
 
 #include <stdio.h>
@@ -56,6 +57,7 @@ static void encodes(lua_State *L, const char *expression, const char *expected)
     if (bq_encode(L, -1, &out, &error) != BQ_OK)
         fail_msg("%s: %s", expression, error.text);
     assert_int_equal(lua_gettop(L), 1);
+    quick_agrees(L, NULL, 1, BQ_OK, bq_buf_str(&out));
     assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
     assert_string_equal(out.data, expected);
     bq_buf_release(&out);
@@ -71,6 +73,7 @@ static void refuses(lua_State *L, const char *expression, const char *expected)
     assert_int_equal(bq_encode(L, 1, &out, &error), BQ_INVALID);
     assert_int_equal(lua_gettop(L), 1);
     assert_true(bq_str_eq(bq_buf_str(&out), BQ_STR("kept")));
+    assert_false(quick_agrees(L, NULL, 1, BQ_INVALID, BQ_STR("")));
     if (strncmp(error.text, expected, strlen(expected)) != 0)
         fail_msg("%s: %s", expression, error.text);
     bq_buf_release(&out);
@@ -450,6 +453,8 @@ static void what_is_encoded_decodes_to_the_same_value(void **state)
         bq_buf_reset(&out);
         if (bq_encode(L, 1, &out, &wrong) != BQ_OK)
             fail_msg("round %d: %s", round, wrong.text);
+        if (lua_istable(L, 1)) /* made in order, so nothing about it is odd */
+            assert_true(quick_agrees(L, NULL, 1, BQ_OK, bq_buf_str(&out)));
         assert_int_equal(bq_json_check(bq_buf_str(&out), BQ_ENCODE_DEPTH_MAX, &error), BQ_OK);
         assert_int_equal(bq_decode(L, bq_buf_str(&out), &error), BQ_OK);
         if (!same_on_top(L))

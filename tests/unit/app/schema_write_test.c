@@ -9,6 +9,7 @@
 #include "app/schema.h"
 #include "base/fault.h"
 #include "base/rc.h"
+#include "quick_fixture.h"
 #include "json/check.h"
 
 #include <stdio.h>
@@ -102,6 +103,7 @@ static void writes(void **state, const char *schema, const char *value, const ch
     if (bq_schema_write(f->L, s, -1, &out, &error) != BQ_OK)
         fail_msg("%s: %s: %s", schema, value, error.text);
     assert_int_equal(lua_gettop(f->L), 1);
+    quick_agrees(f->L, s, 1, BQ_OK, bq_buf_str(&out));
     assert_int_equal(bq_buf_push(&out, '\0'), BQ_OK);
     assert_string_equal(out.data, expected);
     bq_buf_release(&out);
@@ -119,6 +121,7 @@ static void refuses(void **state, const char *schema, const char *value, const c
     int rc = bq_schema_write(f->L, s, 1, &out, &error);
     if (rc != BQ_INVALID)
         fail_msg("%s: %s is %s", schema, value, bq_rc_text(rc));
+    assert_false(quick_agrees(f->L, s, 1, rc, BQ_STR("")));
     assert_int_equal(lua_gettop(f->L), 1);
     assert_true(bq_str_eq(bq_buf_str(&out), BQ_STR("kept")));
     if (strncmp(error.text, expected, strlen(expected)) != 0)

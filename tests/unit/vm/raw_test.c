@@ -109,8 +109,8 @@ static void tables_are_met_in_the_order_of_next(void **state)
         "(function() local t = {} for i = 1, 1000 do t['k' .. i] = i end return t end)()",
         "(function() local t = {} for i = 1000, 1, -1 do t[i] = -i end return t end)()",
         "(function() local t = {a = 1, b = 2, c = 3} t.b = nil t.z = 0/1 t.a = nil return t end)()",
-        "(function() local t = {} for i = 1, 64 do t[i] = i end for i = 1, 60 do t[i] = nil end "
-        "return t end)()",
+        "(function() local t = {} for i = 1, 64 do t[i] = i < 4 or nil end return t end)()",
+        "(function() local t = {1, 2, 3, 4, 5} t[5], t[4], t[3] = nil return t end)()",
         "setmetatable({'\\0', ('x'):rep(1000), ''}, {})",
         "_G",
         "package.loaded",
