@@ -139,6 +139,19 @@ static void turn_until(struct fixture *f, struct ended *ended, int done)
     assert_int_equal(ended->done, done);
 }
 
+/* Until Lua code has set the global of that name. */
+static void turn_until_set(struct fixture *f, const char *name)
+{
+    bool set = false;
+    for (int i = 0; i < 3000 && !set; i++) {
+        bq_loop_run_once(f->loop, 1);
+        lua_getglobal(f->L, name);
+        set = lua_toboolean(f->L, -1);
+        lua_pop(f->L, 1);
+    }
+    assert_true(set);
+}
+
 static void expect_no_errors(struct fixture *f, const struct ended *ended)
 {
     lua_getglobal(f->L, "last_error");
@@ -412,13 +425,12 @@ static void nobody_waits_for_who_waits_for_it(void **state)
     struct ended ended = {0};
     run(f->L, "db:close(); db = sqlite.open(PATH)");
     struct bq_task *owner = bq_task_take(f->vm);
-    luaL_loadstring(owner->L, "db:tx(function() sleep(0.2) end)");
+    luaL_loadstring(owner->L, "db:tx(function() begun = true; sleep(0.3) end)");
     bq_task_push_handle(f->L, owner);
     lua_pop(f->L, 1);
     double number = owner->handle;
     bq_task_start(owner, 0, count_end, &ended);
-    for (int i = 0; i < 20; i++) /* it has begun */
-        bq_loop_run_once(f->loop, 1);
+    turn_until_set(f, "begun");
     struct bq_task *member = bq_task_take(f->vm);
     luaL_loadstring(member->L, "db:exec('delete from a')");
     member->joiner = number;
@@ -436,9 +448,8 @@ static void closing_ends_what_runs_and_waits(void **state)
     struct ended ended = {0};
     for (int i = 0; i < 4; i++)
         start(f, "db:one(SLOW:format(100000000))", &ended);
-    start(f, "db:tx(function() sleep(0.3); db:exec('delete from a') end)", &ended);
-    for (int i = 0; i < 3; i++)
-        bq_loop_run_once(f->loop, 5);
+    start(f, "db:tx(function() begun = true; sleep(0.3); db:exec('delete from a') end)", &ended);
+    turn_until_set(f, "begun");
     start(f, "db:close()", &ended);
     turn_until(f, &ended, 6);
     assert_int_equal(ended.errors, 5);
