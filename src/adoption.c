@@ -16,12 +16,12 @@
 #define QUIET_TICKS     25
 #define STANDBY_TICK_MS 500
 
-/* How long a standby worker stays parked for one that takes its connections; and how long after one
- * that failed no other starts. */
 /* A worker that is not blocked, but computes or waits for a processor: another thread would only
  * take the processors' time from it. So many times adoption_after later one starts nevertheless. */
 #define COMPUTING_PATIENCE 10
 
+/* How long a standby worker stays parked for one that takes its connections; and how long after one
+ * that failed no other starts. */
 #define PARK_MS_MAX 1000
 #define RETRY_MS    10000
 
@@ -73,6 +73,15 @@ static void wait_parked(struct bq_adoption *a, struct bq_worker *w)
     pthread_mutex_unlock(&a->lock);
 }
 
+static bool may_retire(struct bq_adoption *a, struct bq_worker *w)
+{
+    pthread_mutex_lock(&a->lock);
+    bool may = !a->held && bq_serve_counts(w->serve).open == 0;
+    atomic_store(&w->adoption.retiring, may);
+    pthread_mutex_unlock(&a->lock);
+    return may;
+}
+
 /* Absent on purpose, it is noticed like one inside Lua, but all its connections are taken. One
  * whose answer is awaited stays, and the worker with it, until it is asked again. */
 static void on_park(struct bq_job *job)
@@ -83,7 +92,7 @@ static void on_park(struct bq_job *job)
     bq_absence_begin(absence);
     wait_parked(&w->server->adoption, w);
     bq_absence_end(absence);
-    if (bq_serve_counts(w->serve).open == 0)
+    if (may_retire(&w->server->adoption, w))
         bq_worker_retire(w);
     atomic_store(&w->adoption.asked, false);
 }
@@ -142,7 +151,7 @@ static bool look(struct bq_adoption *a, struct bq_worker *w, uint64_t now_ms)
 static bool is_able(const struct bq_adoption *a, const struct bq_worker *w, uint64_t now_ms)
 {
     const struct bq_adoption_part *p = &w->adoption;
-    return p->live && !atomic_load(&p->stuck) &&
+    return p->live && !atomic_load(&p->stuck) && !atomic_load(&p->retiring) &&
            !(atomic_load(&p->asked) && now_ms - p->asked_ms > a->server->config->adoption_ms);
 }
 
@@ -172,14 +181,16 @@ static struct bq_worker *choose(struct bq_adoption *a, uint64_t now_ms)
     return best;
 }
 
-static void post(struct bq_worker *w, struct bq_job *job, void (*fn)(struct bq_job *job),
+/* False: the last job has not come to its end. */
+static bool post(struct bq_worker *w, struct bq_job *job, void (*fn)(struct bq_job *job),
                  uint64_t now_ms)
 {
     if (atomic_exchange(&w->adoption.asked, true))
-        return;
+        return false;
     w->adoption.asked_ms = now_ms;
     job->fn = fn;
     bq_loop_post(w->loop, job);
+    return true;
 }
 
 static bool is_regular_able(const struct bq_adoption *a, uint64_t now_ms)
@@ -243,20 +254,25 @@ static bool is_any_unseen(const struct bq_adoption *a)
     return false;
 }
 
+/* A job that is under way already may have passed one by that is stuck only now. */
 static void ask(struct bq_adoption *a, struct bq_worker *able, uint64_t now_ms)
 {
-    post(able, &able->adoption.ask_job, on_ask, now_ms);
+    if (!post(able, &able->adoption.ask_job, on_ask, now_ms))
+        return;
     for (unsigned i = 0; i < a->server->slot_count; i++)
         a->server->workers[i].adoption.unseen = false;
 }
 
 /* --- standby workers -------------------------------------------------------------------------- */
 
+/* What was posted to one that had stopped its loop is no matter: its thread has ended. */
 static bool is_any_asked(const struct bq_adoption *a)
 {
-    for (unsigned i = 0; i < a->server->slot_count; i++)
-        if (atomic_load(&a->server->workers[i].adoption.asked))
+    for (unsigned i = 0; i < a->server->slot_count; i++) {
+        const struct bq_adoption_part *p = &a->server->workers[i].adoption;
+        if (p->live && atomic_load(&p->asked))
             return true;
+    }
     return false;
 }
 
@@ -329,15 +345,14 @@ static void retire_standbys(struct bq_adoption *a, uint64_t now_ms)
         if (!p->live) {
             bury(a, w, now_ms);
         } else if (now_ms - p->needed_ms >= s->config->standby_ms_max &&
-                   is_regular_able(a, now_ms)) {
+                   !atomic_load(&p->retiring) && is_regular_able(a, now_ms)) {
             p->needed_ms = now_ms;
             post(w, &p->park_job, on_park, now_ms);
         }
     }
 }
 
-/* --- the thread ---------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Not while main holds them: there will be another tick. */
 static void change_standbys(struct bq_adoption *a,
@@ -466,7 +481,10 @@ void bq_adoption_hold(struct bq_adoption *a, bool held)
 {
     if (held)
         pthread_mutex_lock(&a->standby_lock);
-    else
+    pthread_mutex_lock(&a->lock);
+    a->held = held;
+    pthread_mutex_unlock(&a->lock);
+    if (!held)
         pthread_mutex_unlock(&a->standby_lock);
 }
 

@@ -30,6 +30,7 @@ struct bq_adoption {
     pthread_mutex_t lock;         /* for stopping, and for whoever waits for a change */
     pthread_cond_t changed;
     bool stopping;
+    bool held; /* no standby worker may begin to end */
 
     atomic_ullong moved; /* connections, since the start */
 
@@ -42,10 +43,11 @@ struct bq_adoption {
 /* What concerns one worker. Stands in struct bq_worker. */
 struct bq_adoption_part {
     struct bq_job ask_job, park_job;
-    atomic_bool asked;  /* a job is on its way */
-    atomic_bool stuck;  /* inside Lua for long: others may borrow */
-    atomic_bool parked; /* absent on purpose: to be taken over altogether */
-    atomic_bool useful; /* has taken something over since the last tick */
+    atomic_bool asked;    /* a job is on its way; it may never run in one that ends */
+    atomic_bool stuck;    /* inside Lua for long: others may borrow */
+    atomic_bool parked;   /* absent on purpose: to be taken over altogether */
+    atomic_bool useful;   /* has taken something over since the last tick */
+    atomic_bool retiring; /* it ends: takes nothing over, and no new code */
 
     /* adoption.c's thread's own: */
     bool live;           /* it turns its loop */
@@ -65,7 +67,7 @@ int bq_adoption_start(struct bq_adoption *a);
  * when it was not started. Thread: main. */
 void bq_adoption_stop(struct bq_adoption *a);
 
-/* Held, no standby worker starts or is freed. Thread: main. */
+/* Held, no standby worker starts, begins to end or is freed. Thread: main. */
 void bq_adoption_hold(struct bq_adoption *a, bool held);
 
 void bq_adoption_release(struct bq_adoption *a);

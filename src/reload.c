@@ -133,7 +133,7 @@ typedef void (*step_fn)(struct bq_worker *w);
 /* Workers that turn their loops now: the others end, or have not begun. Takes: the lock. */
 static bool takes_part(const struct bq_worker *w)
 {
-    return w->started && bq_worker_turns(w);
+    return w->started && bq_worker_turns(w) && !atomic_load(&w->adoption.retiring);
 }
 
 static bool is_any_loading(const struct bq_server *s)
@@ -287,11 +287,10 @@ static void reload(struct bq_server *s, uint64_t began_ms)
 void bq_reload(struct bq_server *s)
 {
     bq_info("SIGHUP: reloading %s", s->app_path);
-    if (!wait_for_last(s)) {
-        bq_warn("reload: the last one has not come to its end in every worker; try again later");
-        return;
-    }
     bq_adoption_hold(&s->adoption, true);
-    reload(s, bq_clock_ms());
+    if (wait_for_last(s))
+        reload(s, bq_clock_ms());
+    else
+        bq_warn("reload: the last one has not come to its end in every worker; try again later");
     bq_adoption_hold(&s->adoption, false);
 }

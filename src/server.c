@@ -306,7 +306,7 @@ static void close_outside(struct bq_server *s)
 static _Noreturn void leave(struct bq_server *s, int code)
 {
     bq_error("%u of %u workers did not come back from Lua and are cut off", count_started(s),
-             s->worker_count);
+             s->worker_count + s->adoption.standbys);
     close_outside(s);
     _exit(code);
 }

@@ -102,7 +102,7 @@ static void on_readable(struct bq_watch *w, uint32_t events)
 unsigned bq_accept_for(struct bq_serve *s, const struct bq_watch *w)
 {
     unsigned count = 0;
-    if (w->fn != on_readable || w->exclusive)
+    if (w->fn != on_readable)
         return 0;
     while (count < BATCH_MAX && !full(s) && accept_one(s, w->fd) == BQ_OK)
         count++;

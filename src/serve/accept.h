@@ -16,8 +16,9 @@ void bq_accept_resume(struct bq_serve *s);
  * got in before the end shall have an answer. */
 void bq_accept_last(struct bq_serve *s);
 
-/* If w is a listening socket of another worker, which is absent: accepts from it into s. Not from
- * one that s watches itself, and not beyond connections_max. Gives: how many. */
+/* If w is a listening socket of another worker, which is absent: accepts from it into s, not beyond
+ * connections_max. One that s watches, too, is no exception: the kernel may have woken the other
+ * for what waits there. Gives: how many. */
 unsigned bq_accept_for(struct bq_serve *s, const struct bq_watch *w);
 
 /* Closes the listening sockets. */

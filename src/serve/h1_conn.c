@@ -37,7 +37,7 @@ static void renew(struct bq_h1_work *w)
     bq_buf_reset(&w->body);
     w->body_bytes = w->body_bytes_max = 0;
     w->judged_us = 0;
-    w->fed = w->known = w->wants_body = false;
+    w->fed = w->known = w->wants_body = w->lost = false;
     bq_h1_parser_reset(w->parser, &w->exchange);
 }
 
@@ -105,17 +105,27 @@ static void rest(struct bq_conn *c)
         give_back(c);
 }
 
-/* What the old worker's handler has made of the head is no use to the new one's. What it said of
- * the body holds: some of it may have been read by that. */
+/* What the old handler has made of the head is no use to the new one's, which may be that of other
+ * code. Once some of the body was read by what the old one said, that holds. */
+static void judge_again(struct bq_h1_work *w, const struct bq_handler *handler)
+{
+    struct bq_verdict verdict = handler->head(handler->self, &w->exchange);
+    if (w->body_bytes) {
+        w->lost = w->lost || (verdict.wants_body && !w->wants_body);
+        return;
+    }
+    w->body_bytes_max = verdict.body_bytes_max;
+    w->wants_body = verdict.wants_body;
+}
+
 static void moved(struct bq_conn *c, struct bq_serve *from)
 {
-    const struct bq_handler *handler = &c->serve->handler;
     if (!c->work)
         return;
     from->counts.busy--;
     c->serve->counts.busy++;
     if (c->work->known)
-        handler->head(handler->self, &c->work->exchange);
+        judge_again(c->work, &c->serve->handler);
 }
 
 /* The access log */
@@ -281,6 +291,10 @@ static void request_complete(struct bq_conn *c)
     struct bq_serve *s = c->serve;
     struct bq_exchange *ex = &c->work->exchange;
     uint32_t requests_max = s->config.limits.requests_max;
+    if (c->work->lost) {
+        refuse(c, 503, "Service Unavailable");
+        return;
+    }
     ex->body = bq_buf_str(&c->work->body);
     s->counts.requests++;
     c->requests++;

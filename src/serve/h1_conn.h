@@ -22,6 +22,7 @@ struct bq_h1_work {
     bool fed;           /* the parser has seen input of this request */
     bool known;         /* the handler has seen the head and not answered */
     bool wants_body;
+    bool lost; /* the handler wants the body, and an earlier one did not: some was dropped */
     struct bq_exchange exchange;
 };
 

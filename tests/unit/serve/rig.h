@@ -42,6 +42,7 @@ struct rig {
     size_t pending_count;
     int heads, requests, gones, abandons, drains;
     uint64_t body_bytes_max;
+    bool refuses_bodies; /* every path is as /refused */
     size_t big_bytes;
     char *big;
     char last_body[256];
@@ -111,7 +112,7 @@ static struct bq_verdict on_head(void *self, struct bq_exchange *ex)
     r->heads++;
     return (struct bq_verdict){
         .body_bytes_max = r->body_bytes_max,
-        .wants_body = !bq_str_eq(ex->request.path, BQ_STR("/refused")),
+        .wants_body = !r->refuses_bodies && !bq_str_eq(ex->request.path, BQ_STR("/refused")),
     };
 }
 

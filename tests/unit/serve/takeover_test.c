@@ -312,15 +312,64 @@ static void no_more_than_connections_max_are_accepted(void **state)
         client_close(&clients[i]);
 }
 
-static void a_listener_that_both_watch_is_left_alone(void **state)
+/* Whom the kernel has woken for a shared one may have gone into Lua instead. */
+static void a_shared_listener_is_no_exception(void **state)
 {
     struct two *t = *state;
     struct sockaddr_in sa;
-    assert_int_equal(bq_serve_listen(t->a.serve, listen_tcp(&sa), true), BQ_OK);
+    int fd = listen_tcp(&sa);
+    assert_int_equal(bq_serve_listen(t->b.serve, dup(fd), true), BQ_OK);
+    assert_int_equal(bq_serve_listen(t->a.serve, fd, true), BQ_OK);
     client_connect(&t->client, &sa);
-    assert_int_equal(take(t), 0);
+    assert_int_equal(take(t), 1);
     turns(&t->a, 3);
-    owned_by(t, 1, 0);
+    turns(&t->b, 3);
+    owned_by(t, 0, 1);
+}
+
+/* One that says otherwise of a body than the other: a standby worker has loaded a newer file. */
+static void half_a_body_meets_another_verdict(struct two *t, bool at_first, bool then,
+                                              const char *first_half)
+{
+    t->a.refuses_bodies = !at_first;
+    t->b.refuses_bodies = !then;
+    client_open(&t->a, &t->client);
+    client_send(&t->client, HEAD("POST", "/echo") "Content-Length: 6\r\n\r\n");
+    turns(&t->a, 3);
+    client_send(&t->client, first_half);
+    if (*first_half)
+        turns(&t->a, 3);
+    else
+        client_send(&t->client, "a");
+    assert_int_equal(*first_half ? bq_serve_take_all(t->b.serve, t->a.serve) : take(t), 1);
+    client_send(&t->client, *first_half ? "def" : "bcdef");
+    exchange_bytes(&t->b, &t->client);
+}
+
+static void a_body_of_which_nothing_was_read_goes_by_the_new_verdict(void **state)
+{
+    struct two *t = *state;
+    half_a_body_meets_another_verdict(t, false, true, "");
+    assert_int_equal(answers(&t->client), 1);
+    assert_string_equal(t->b.last_body, "abcdef");
+}
+
+static void a_body_that_was_dropped_in_part_is_not_handled_as_none(void **state)
+{
+    struct two *t = *state;
+    half_a_body_meets_another_verdict(t, false, true, "abc");
+    assert_int_equal(count_of(&t->client, "HTTP/1.1 503 "), 1);
+    assert_int_equal(t->b.requests, 0);
+    assert_int_equal(t->b.abandons, 1);
+    nobody_is_busy(t);
+}
+
+static void a_body_that_was_kept_in_part_is_kept_whole(void **state)
+{
+    struct two *t = *state;
+    half_a_body_meets_another_verdict(t, true, false, "abc");
+    assert_int_equal(answers(&t->client), 1);
+    assert_string_equal(t->b.last_body, "abcdef");
 }
 
 static void note_drained(void *arg)
@@ -404,7 +453,10 @@ int main(void)
         TWO_TEST(a_moved_connection_has_an_idle_deadline),
         TWO_TEST(new_connections_are_accepted_for_the_other),
         TWO_TEST(no_more_than_connections_max_are_accepted),
-        TWO_TEST(a_listener_that_both_watch_is_left_alone),
+        TWO_TEST(a_shared_listener_is_no_exception),
+        TWO_TEST(a_body_of_which_nothing_was_read_goes_by_the_new_verdict),
+        TWO_TEST(a_body_that_was_dropped_in_part_is_not_handled_as_none),
+        TWO_TEST(a_body_that_was_kept_in_part_is_kept_whole),
         TWO_TEST(while_either_drains_nothing_moves),
         TWO_TEST(what_pauses_for_connections_accepts_again_when_one_has_moved),
 #ifdef BQ_FAULTS
