@@ -17,7 +17,7 @@ static const struct {
     enum bq_command command;
 } commands[] = {
     {"serve", BQ_COMMAND_SERVE},     {"routes", BQ_COMMAND_ROUTES}, {"check", BQ_COMMAND_CHECK},
-    {"openapi", BQ_COMMAND_OPENAPI}, {"test", BQ_COMMAND_TEST},
+    {"openapi", BQ_COMMAND_OPENAPI}, {"test", BQ_COMMAND_TEST},     {"health", BQ_COMMAND_HEALTH},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -88,7 +88,8 @@ static int refuse_command(const char *word, struct bq_config_error *error)
     else
         snprintf(
             error->text, sizeof error->text,
-            "unknown command \"%.80s\": the commands are serve, routes, check, openapi and test",
+            "unknown command \"%.80s\": the commands are serve, routes, check, openapi, test and "
+            "health",
             word);
     return BQ_INVALID;
 }
@@ -108,7 +109,8 @@ int bq_command_line_parse(struct bq_command_line *line, struct bq_config *c, int
     bool commanded = words.count > 0 && find_command(words.items[0], &line->command);
     if (words.count == 2 && !commanded)
         return refuse_command(words.items[0], error);
-    if (words.count == commanded && line->command != BQ_COMMAND_TEST) {
+    bool alone = line->command == BQ_COMMAND_TEST || line->command == BQ_COMMAND_HEALTH;
+    if (words.count == commanded && !alone) {
         snprintf(error->text, sizeof error->text, "the application's file is missing");
         return BQ_INVALID;
     }
@@ -121,6 +123,7 @@ void bq_command_line_print_usage(FILE *out)
     fputs("usage: barq-server [serve] app.lua [options]\n"
           "       barq-server routes|check|openapi app.lua [options]\n"
           "       barq-server test [specs]\n"
+          "       barq-server health [url] [options]\n"
           "       barq-server --help | --version\n",
           out);
 }
@@ -134,6 +137,7 @@ void bq_command_line_print_help(FILE *out)
           "  openapi prints the OpenAPI 3.1 document of the application\n"
           "  check   loads the application and compiles its declarations, prints \"ok\"\n"
           "  test    runs specs with busted: a file, a folder, or what is in tests or spec\n"
+          "  health  asks a server whether it answers: the one that the options say, or a URL\n"
           "\n"
           "options, with their defaults:\n",
           out);

@@ -4,6 +4,7 @@
  *   barq-server [serve] app.lua [options]
  *   barq-server routes|check|openapi app.lua [options]
  *   barq-server test [specs]
+ *   barq-server health [url] [options]
  *   barq-server --help | --version
  */
 #ifndef BQ_COMMAND_LINE_H
@@ -19,6 +20,7 @@ enum bq_command {
     BQ_COMMAND_CHECK,
     BQ_COMMAND_OPENAPI,
     BQ_COMMAND_TEST,
+    BQ_COMMAND_HEALTH,
     BQ_COMMAND_HELP,
     BQ_COMMAND_VERSION,
 };
@@ -26,7 +28,7 @@ enum bq_command {
 struct bq_command_line {
     enum bq_command command;
     const char *app_path; /* points into argv; NULL for help and version. For test: the specs' file
-                             or folder, or NULL */
+                             or folder, or NULL. For health: the URL, or NULL */
 };
 
 /* Options go into c. Fails: BQ_INVALID, BQ_MEMORY, and a sentence in error. */

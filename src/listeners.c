@@ -98,13 +98,9 @@ static int parse(struct bq_listener *l, const struct bq_config *c, bool listed, 
     return rc;
 }
 
-static int open_item(struct bq_listeners *all, const struct bq_config *c, bool listed, size_t i,
-                     struct bq_config_error *error)
+/* The item's sockets, none of them open yet. */
+static int add_item(struct bq_listeners *all, struct bq_listener *l, struct bq_config_error *error)
 {
-    struct bq_listener *l = &all->items[i];
-    int rc = parse(l, c, listed, i, error);
-    if (rc != BQ_OK)
-        return rc;
     l->fds = bq_alloc(all->workers * sizeof *l->fds);
     if (!l->fds) {
         snprintf(error->text, sizeof error->text, "out of memory");
@@ -112,7 +108,19 @@ static int open_item(struct bq_listeners *all, const struct bq_config *c, bool l
     }
     for (unsigned w = 0; w < all->workers; w++)
         l->fds[w] = -1;
-    all->count = i + 1;
+    all->count++;
+    return BQ_OK;
+}
+
+static int open_item(struct bq_listeners *all, const struct bq_config *c, bool listed, size_t i,
+                     struct bq_config_error *error)
+{
+    struct bq_listener *l = &all->items[i];
+    int rc = parse(l, c, listed, i, error);
+    if (rc == BQ_OK)
+        rc = add_item(all, l, error);
+    if (rc != BQ_OK)
+        return rc;
     rc = is_unix(l) ? open_unix(l, all->workers, (int)c->backlog)
                     : open_tcp(l, all->workers, (int)c->backlog);
     return rc == BQ_OK ? rc : refuse(l, listed, errno, error);
@@ -132,6 +140,45 @@ int bq_listeners_open(struct bq_listeners *l, const struct bq_config *c, unsigne
     return rc;
 }
 
+static int inherit_item(struct bq_listeners *all, int fd, struct bq_config_error *error)
+{
+    struct bq_listener *l = &all->items[all->count];
+    int rc = add_item(all, l, error);
+    if (rc != BQ_OK) {
+        close(fd);
+        return rc;
+    }
+    l->inherited = true;
+    l->fds[0] = fd;
+    rc = bq_listener_inherit(fd, &l->endpoint);
+    if (rc == BQ_INVALID)
+        snprintf(error->text, sizeof error->text,
+                 "descriptor %d of the service manager (LISTEN_FDS) is no stream socket that "
+                 "listens: use ListenStream= without Accept=yes",
+                 fd);
+    else if (rc != BQ_OK || (rc = duplicate(l, all->workers)) != BQ_OK)
+        snprintf(error->text, sizeof error->text,
+                 "descriptor %d of the service manager (LISTEN_FDS) cannot be used: %s", fd,
+                 strerror(errno));
+    return rc;
+}
+
+int bq_listeners_inherit(struct bq_listeners *l, int first, unsigned count, unsigned workers,
+                         struct bq_config_error *error)
+{
+    int rc = BQ_OK;
+    *l = (struct bq_listeners){.workers = workers};
+    for (unsigned i = 0; i < count; i++) {
+        if (rc == BQ_OK)
+            rc = inherit_item(l, first + (int)i, error);
+        else
+            close(first + (int)i);
+    }
+    if (rc != BQ_OK)
+        bq_listeners_close(l);
+    return rc;
+}
+
 int bq_listeners_take(struct bq_listeners *l, size_t item, unsigned worker)
 {
     int fd = l->items[item].fds[worker];
@@ -141,7 +188,7 @@ int bq_listeners_take(struct bq_listeners *l, size_t item, unsigned worker)
 
 bool bq_listeners_is_shared(const struct bq_listeners *l, size_t item)
 {
-    return is_unix(&l->items[item]);
+    return is_unix(&l->items[item]) || l->items[item].inherited;
 }
 
 /* Another program may have put its own socket there meanwhile. */

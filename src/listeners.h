@@ -1,9 +1,9 @@
 /*
  * listeners.h: the endpoints that the server listens on, and each worker's sockets for them.
  *
- * On a TCP endpoint each worker has a socket of its own (SO_REUSEPORT); of a UNIX socket
- * all have duplicates of one. The main thread opens and closes; in between, each
- * worker takes its own.
+ * On a TCP endpoint each worker has a socket of its own (SO_REUSEPORT); of a UNIX socket,
+ * and of one that a service manager has opened, all have duplicates of one. The main thread opens
+ * and closes; in between, each worker takes its own.
  */
 #ifndef BQ_LISTENERS_H
 #define BQ_LISTENERS_H
@@ -15,7 +15,8 @@
 
 struct bq_listener {
     struct bq_endpoint endpoint;
-    int *fds;     /* by worker; -1: taken */
+    int *fds; /* by worker; -1: taken */
+    bool inherited;
     dev_t device; /* of a UNIX socket's file, so that only our own is removed */
     ino_t inode;
 };
@@ -30,6 +31,11 @@ struct bq_listeners {
  * BQ_SYSTEM or BQ_MEMORY, and a sentence in error. */
 int bq_listeners_open(struct bq_listeners *l, const struct bq_config *c, unsigned workers,
                       struct bq_config_error *error);
+
+/* Instead of that: the sockets that are descriptors first, first + 1, …, count of them (at most
+ * BQ_LISTEN_MAX). Takes the descriptors. Fails: likewise. */
+int bq_listeners_inherit(struct bq_listeners *l, int first, unsigned count, unsigned workers,
+                         struct bq_config_error *error);
 
 /* The worker's socket for the item, which is the worker's now. Thread: that worker's. */
 int bq_listeners_take(struct bq_listeners *l, size_t item, unsigned worker);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/rc.h"
 #include "command_line.h"
+#include "health.h"
 #include "server.h"
 #include "signals.h"
 #include "test_run.h"
@@ -11,6 +12,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define HEALTH_MS 5000 /* below the time that health checks usually have */
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -55,7 +58,7 @@ static int run_application(const struct bq_command_line *line, struct bq_config 
         return code;
     bq_signals_init();
     bq_server_init(&server, config, line->app_path);
-    if (bq_server_load(&server) == BQ_OK) {
+    if (bq_server_meet_manager(&server) == BQ_OK && bq_server_load(&server) == BQ_OK) {
         if (line->command == BQ_COMMAND_ROUTES)
             code = print_routes(&server);
         else if (line->command == BQ_COMMAND_CHECK)
@@ -77,6 +80,18 @@ static int run_tests(const struct bq_command_line *line, const struct bq_config 
     return bq_test_run(line->app_path) ? EXIT_OK : EXIT_FAILED;
 }
 
+static int ask_health(const struct bq_command_line *line, const struct bq_config *config)
+{
+    struct bq_health_question question;
+    struct bq_config_error error;
+    if (bq_health_question_set(&question, config, line->app_path, &error) != BQ_OK ||
+        bq_health_ask(&question, HEALTH_MS, &error) != BQ_OK) {
+        bq_server_complain("health: %s", error.text);
+        return EXIT_FAILED;
+    }
+    return print_ok();
+}
+
 static int run_command(const struct bq_command_line *line, struct bq_config *config)
 {
     struct bq_config_error error;
@@ -94,6 +109,8 @@ static int run_command(const struct bq_command_line *line, struct bq_config *con
         }
         if (line->command == BQ_COMMAND_TEST)
             return run_tests(line, config);
+        if (line->command == BQ_COMMAND_HEALTH)
+            return ask_health(line, config);
         bq_log_set_level((enum bq_log_level)config->log_level);
         return run_application(line, config);
     }

@@ -1,6 +1,7 @@
 /* server.c: the main thread's part: start, wait for a signal, stop. */
 #include "server.h"
 
+#include "activation.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,6 +23,9 @@
 #define STOP_MS      250
 #define LOG_FLUSH_MS 1000
 #define STOP_HOOK_MS 250
+
+/* What the service manager may wait for beyond drain_timeout. */
+#define STOP_NOTICE_MS 5000
 
 /* How long the start, when one worker has failed, waits for those that still load. */
 #define FAILED_START_MS 10000
@@ -165,12 +169,23 @@ void bq_server_release(struct bq_server *s)
     for (unsigned i = 0; i < s->slot_count; i++)
         bq_worker_release(&s->workers[i]);
     bq_free(s->workers);
+    bq_watchdog_release(&s->watchdog);
     bq_adoption_release(&s->adoption);
     bq_offload_free(s->offload);
     if (s->stores)
         bq_stores_free(s->stores);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
+}
+
+int bq_server_meet_manager(struct bq_server *s)
+{
+    struct bq_config_error error;
+    bq_notify_init(&s->notify);
+    int rc = bq_activation_take(&s->activated, &error);
+    if (rc != BQ_OK)
+        bq_server_complain("%s", error.text);
+    return rc;
 }
 
 struct config_reading {
@@ -258,10 +273,18 @@ static bool start_threads(struct bq_server *s)
     return ok && wait_start(s, BQ_WORKER_LOADED);
 }
 
+static int open_listeners(struct bq_server *s, struct bq_config_error *error)
+{
+    if (s->activated)
+        return bq_listeners_inherit(&s->listeners, BQ_ACTIVATION_FIRST, s->activated,
+                                    s->worker_count, error);
+    return bq_listeners_open(&s->listeners, s->config, s->worker_count, error);
+}
+
 static bool start_listening(struct bq_server *s)
 {
     struct bq_config_error error;
-    if (bq_listeners_open(&s->listeners, s->config, s->worker_count, &error) != BQ_OK) {
+    if (open_listeners(s, &error) != BQ_OK) {
         bq_server_complain("%s", error.text);
         return false;
     }
@@ -289,6 +312,32 @@ static void announce(const struct bq_server *s)
             s->worker_count, s->worker_count == 1 ? "" : "s");
     if (s->config->dev && s->config->docs)
         bq_info("the API's page is at /docs");
+    bq_notify_say(&s->notify, "READY=1\nSTATUS=serving on %s", text);
+}
+
+/* Nobody looks at the workers meanwhile: the time until the next ping begins anew. */
+static void reload(struct bq_server *s)
+{
+    bq_notify_say(&s->notify, "RELOADING=1\nWATCHDOG=1\nMONOTONIC_USEC=%llu",
+                  (unsigned long long)bq_clock_us());
+    bq_reload(s);
+    bq_notify_say(&s->notify, "READY=1");
+}
+
+/* Gives: the signal that asks for the end. */
+static int watch(struct bq_server *s)
+{
+    int number;
+    bq_watchdog_start(&s->watchdog, s);
+    for (;;) {
+        number = bq_signals_wait(bq_watchdog_interval_ms(&s->watchdog));
+        if (number == SIGHUP)
+            reload(s);
+        else if (number == 0)
+            bq_watchdog_look(&s->watchdog);
+        else
+            return number;
+    }
 }
 
 /* --- stop ------------------------------------------------------------------------------- */
@@ -353,6 +402,10 @@ static int stop(struct bq_server *s, int number)
 {
     uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
     bq_source_watch_stop(&s->sources);
+    /* systemd kills after TimeoutStopSec, unless it is told to wait for longer. */
+    bq_notify_say(&s->notify,
+                  "STOPPING=1\nSTATUS=finishing what is in flight\nEXTEND_TIMEOUT_USEC=%llu",
+                  (unsigned long long)(s->config->drain_ms_max + STOP_NOTICE_MS) * 1000);
     bq_adoption_stop(&s->adoption);
     bq_info("%s: stopping", number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM");
     set_stopping(s);
@@ -382,8 +435,5 @@ int bq_server_run(struct bq_server *s)
     announce(s);
     if (s->config->dev)
         bq_source_watch_start(&s->sources, s->app_path);
-    int number;
-    while ((number = bq_signals_wait()) == SIGHUP)
-        bq_reload(s);
-    return stop(s, number);
+    return stop(s, watch(s));
 }

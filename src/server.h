@@ -17,7 +17,9 @@
 #include "config.h"
 #include "data/shared.h"
 #include "listeners.h"
+#include "notify.h"
 #include "source_watch.h"
+#include "watchdog.h"
 #include "worker.h"
 
 #include <pthread.h>
@@ -28,6 +30,10 @@ struct bq_server {
     const char *app_path;
     unsigned worker_count;
     unsigned slot_count; /* with the standby workers that there may be */
+
+    unsigned activated;      /* sockets of a service manager, which replace the configured ones */
+    struct bq_notify notify; /* only main talks to it */
+    struct bq_watchdog watchdog; /* main's; its jobs run in the workers */
 
     struct bq_stores *stores;          /* locks itself (data/shared.h) */
     struct bq_offload *offload;        /* likewise (data/offload.h) */
@@ -54,6 +60,10 @@ extern const char bq_version[];
 /* Takes: config and app_path stay the caller's and outlive the server. */
 void bq_server_init(struct bq_server *s, struct bq_config *config, const char *app_path);
 void bq_server_release(struct bq_server *s);
+
+/* Takes from the environment what a service manager has left there, before anything of the
+ * application runs. Fails: BQ_INVALID, and why is said. */
+int bq_server_meet_manager(struct bq_server *s);
 
 /* Loads the application into the first worker, takes its barq.config into the
  * configuration, and compiles its declarations. Fails: BQ_INVALID, and why is said. */

@@ -1,6 +1,7 @@
 /* signals.c: handlers that end the process, and a wait for the first signal. */
 #include "signals.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
@@ -53,14 +54,18 @@ void bq_signals_unblock(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-int bq_signals_wait(void)
+int bq_signals_wait(uint64_t ms_max)
 {
-    sigset_t set = end_set();
+    const sigset_t set = end_set();
+    const struct timespec limit = {.tv_sec = (time_t)(ms_max / 1000),
+                                   .tv_nsec = (long)(ms_max % 1000 * 1000000)};
     siginfo_t info;
     int number;
     do
-        number = sigwaitinfo(&set, &info);
-    while (number < 0);
+        number = sigtimedwait(&set, &info, ms_max ? &limit : NULL);
+    while (number < 0 && errno != EAGAIN);
+    if (number < 0)
+        return 0;
     if (number == SIGHUP && info.si_code != SI_KERNEL)
         return number;
     bq_signals_unblock();

@@ -20,8 +20,9 @@ void bq_signals_block(void);
 void bq_signals_unblock(void);
 
 /* Waits for one of them and gives its number: SIGHUP, and all are still blocked; or one that asks
- * for the end, and they are not any more. Takes: blocked. Thread: main. */
-int bq_signals_wait(void);
+ * for the end, and they are not any more. Or 0 after ms_max (0: no limit), and all are still
+ * blocked. Takes: blocked. Thread: main. */
+int bq_signals_wait(uint64_t ms_max);
 
 /* Ends the process with 0 when ms have passed, whatever it is doing then. 0: not any more. */
 void bq_signals_end_after(uint64_t ms);

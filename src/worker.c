@@ -119,11 +119,12 @@ static int prepare(struct bq_worker *w)
     return rc == BQ_OK ? open_serve(w) : rc;
 }
 
-/* Whatever serves, others may take over while this thread is inside Lua. */
+/* Whatever serves, others may take over while this thread is inside Lua; the watchdog wants to know
+ * when it is. */
 static void turn_loop(struct bq_worker *w)
 {
     struct bq_absence *absence = bq_loop_absence(w->loop);
-    if (w->server->config->adoption)
+    if (w->server->config->adoption || w->server->notify.watchdog_ms)
         bq_absence_allow(absence, &w->server->adoption.watcher);
     if (bq_server_set_state(w->server, w, BQ_WORKER_LOADED))
         bq_loop_run(w->loop);

@@ -10,6 +10,7 @@
 #include "base/rc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,6 +94,37 @@ int bq_listen(struct bq_endpoint *e, bool reuse_port, int backlog, int *out)
 fail:
     close_keeping_errno(fd);
     return BQ_SYSTEM;
+}
+
+static int get_flag(int fd, int level, int option)
+{
+    int value = 0;
+    socklen_t n = sizeof value;
+    return getsockopt(fd, level, option, &value, &n) == 0 ? value : -1;
+}
+
+static bool is_known_family(const struct bq_endpoint *e)
+{
+    int family = e->sa.sa_family;
+    return family == AF_INET || family == AF_INET6 || family == AF_UNIX;
+}
+
+int bq_listener_inherit(int fd, struct bq_endpoint *e)
+{
+    *e = (struct bq_endpoint){.len = sizeof e->un};
+    if (get_flag(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+        get_flag(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1 || getsockname(fd, &e->sa, &e->len) < 0 ||
+        !is_known_family(e))
+        return BQ_INVALID;
+    e->dual = e->sa.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&e->v6.sin6_addr) &&
+              get_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+    if (e->sa.sa_family != AF_UNIX && set_flag(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
+        return BQ_SYSTEM;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return BQ_SYSTEM;
+    return BQ_OK;
 }
 
 static int accept_one(int listen_fd, struct sockaddr_storage *sa)

@@ -19,6 +19,11 @@
  * Fails: BQ_SYSTEM (errno: EADDRINUSE, EACCES, …). */
 int bq_listen(struct bq_endpoint *e, bool reuse_port, int backlog, int *fd);
 
+/* Makes a listening socket that another program has opened ready for this one: non-blocking,
+ * close-on-exec, TCP_NODELAY. Gives e, where it listens. Fails: BQ_INVALID (fd is no stream socket
+ * that listens, or of another family than IPv4, IPv6 and UNIX), BQ_SYSTEM (errno). */
+int bq_listener_inherit(int fd, struct bq_endpoint *e);
+
 /* The next waiting connection, non-blocking, close-on-exec, TCP_NODELAY set.
  * Fails: BQ_AGAIN (none), BQ_LIMIT (no descriptors or memory: pause), BQ_SYSTEM
  * (this one failed, the next may not). */

@@ -46,7 +46,7 @@ static int wait_for_one(void)
     bq_signals_init();
     bq_signals_block();
     kill(getpid(), SIGINT);
-    return bq_signals_wait() == SIGINT ? 7 : 1;
+    return bq_signals_wait(0) == SIGINT ? 7 : 1;
 }
 
 static void the_first_signal_is_waited_for(void **state)
@@ -60,7 +60,7 @@ static int wait_then_raise(void)
     bq_signals_init();
     bq_signals_block();
     kill(getpid(), SIGTERM);
-    bq_signals_wait();
+    bq_signals_wait(0);
     raise(SIGINT);
     return 1;
 }
