@@ -47,7 +47,7 @@ set(CPACK_SET_DESTDIR ON)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_NAME barq)
 set(CPACK_PACKAGE_VENDOR barq)
-set(CPACK_PACKAGE_CONTACT "The barq developers <barq@localhost>")
+set(CPACK_PACKAGE_CONTACT "The barq authors <authors@barq.example>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "application server that is programmed in Lua")
 set(CPACK_PACKAGE_DESCRIPTION "barq serves HTTP in C and runs an application's handlers in LuaJIT, one
 state for each worker thread. Routes, schemas and dependencies are declared as

@@ -247,6 +247,67 @@ static void a_missing_directory_is_an_error_of_the_system(void **state)
     assert_int_equal(errno, ENOENT);
 }
 
+/* As a service manager does it. */
+static int open_foreign(struct bq_endpoint *e)
+{
+    int fd = socket(e->sa.sa_family, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, &e->sa, e->len), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void a_socket_that_another_program_opened_is_made_ready(void **state)
+{
+    (void)state;
+    struct bq_endpoint e = endpoint_of("127.0.0.1"), found;
+    struct bq_peer peer;
+    int listening = open_foreign(&e), fd;
+    assert_int_equal(bq_listener_inherit(listening, &found), BQ_OK);
+    assert_int_equal(found.sa.sa_family, AF_INET);
+    assert_int_not_equal(found.v4.sin_port, 0);
+    assert_int_equal(fcntl(listening, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(bq_accept(listening, &fd, &peer), BQ_AGAIN);
+    int client = try_connect(&found);
+    fd = must_accept(listening, &peer);
+    int no_delay = 0;
+    socklen_t n = sizeof no_delay;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &n), 0);
+    assert_int_equal(no_delay, 1);
+    close(fd);
+    close(client);
+    close(listening);
+}
+
+static void a_unix_socket_of_another_program_is_known_by_its_path(void **state)
+{
+    (void)state;
+    struct bq_endpoint e = unix_endpoint(), found;
+    int listening = open_foreign(&e);
+    char text[BQ_ENDPOINT_TEXT_MAX], expected[80];
+    assert_int_equal(bq_listener_inherit(listening, &found), BQ_OK);
+    bq_endpoint_text(&found, text);
+    snprintf(expected, sizeof expected, "unix:%s", path);
+    assert_string_equal(text, expected);
+    close(listening);
+}
+
+static void what_does_not_listen_is_not_inherited(void **state)
+{
+    (void)state;
+    struct bq_endpoint found;
+    int ends[2], stream = socket(AF_INET, SOCK_STREAM, 0),
+                 datagram = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(bq_listener_inherit(ends[0], &found), BQ_INVALID);
+    assert_int_equal(bq_listener_inherit(stream, &found), BQ_INVALID);
+    assert_int_equal(bq_listener_inherit(datagram, &found), BQ_INVALID);
+    assert_int_equal(bq_listener_inherit(-1, &found), BQ_INVALID);
+    close(ends[0]);
+    close(ends[1]);
+    close(stream);
+    close(datagram);
+}
+
 #ifdef BQ_FAULTS
 static void running_out_of_descriptors_is_a_limit_and_loses_nothing(void **state)
 {
@@ -297,6 +358,9 @@ int main(void)
         UNIX_TEST(a_file_that_is_no_socket_is_never_removed),
         UNIX_TEST(a_link_to_a_stale_socket_is_never_removed),
         cmocka_unit_test(a_missing_directory_is_an_error_of_the_system),
+        cmocka_unit_test(a_socket_that_another_program_opened_is_made_ready),
+        UNIX_TEST(a_unix_socket_of_another_program_is_known_by_its_path),
+        cmocka_unit_test(what_does_not_listen_is_not_inherited),
 #ifdef BQ_FAULTS
         cmocka_unit_test(running_out_of_descriptors_is_a_limit_and_loses_nothing),
         cmocka_unit_test(a_connection_that_died_in_the_queue_is_passed_over),

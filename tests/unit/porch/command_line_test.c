@@ -85,6 +85,15 @@ static void specs_need_not_be_named(void **state)
     refused(p, "too many arguments: \"two\"");
 }
 
+static void a_health_check_needs_no_url(void **state)
+{
+    struct parsed *p = *state;
+    PARSE(p, "health", "--port=81");
+    means(p, BQ_COMMAND_HEALTH, NULL);
+    PARSE(p, "health", "/ready");
+    means(p, BQ_COMMAND_HEALTH, "/ready");
+}
+
 static void options_stand_anywhere(void **state)
 {
     struct parsed *p = *state;
@@ -130,8 +139,8 @@ static void an_unknown_command_is_refused(void **state)
     PARSE(p, "route", "app.lua");
     refused(p, "unknown command \"route\": did you mean \"routes\"?");
     PARSE(p, "bundle", "app.lua");
-    refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi and "
-               "test");
+    refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi, "
+               "test and health");
     PARSE(p, "serve", "app.lua", "other.lua");
     refused(p, "too many arguments: \"other.lua\"");
 }
@@ -167,7 +176,7 @@ int main(void)
         TEST(options_stand_anywhere),        TEST(two_dashes_end_the_options),
         TEST(help_and_version_need_no_file), TEST(a_missing_file_is_named_so),
         TEST(an_unknown_command_is_refused), TEST(a_bad_option_is_refused),
-        TEST(help_names_the_commands),
+        TEST(help_names_the_commands),       TEST(a_health_check_needs_no_url),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,12 @@
 #include "base/rc.h"
 #include "listeners.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct fixture {
@@ -192,6 +195,46 @@ static void one_bad_endpoint_closes_the_others(void **state)
     assert_int_not_equal(access(f->path, F_OK), 0);
 }
 
+static int open_foreign(const char *file)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", file);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void sockets_of_a_service_manager_are_shared_and_their_files_stay(void **state)
+{
+    struct fixture *f = *state;
+    char text[BQ_LISTENERS_TEXT_MAX], expected[80];
+    int fd = open_foreign(f->path);
+    assert_int_equal(bq_listeners_inherit(&f->listeners, fd, 1, 3, &f->error), BQ_OK);
+    assert_true(bq_listeners_is_shared(&f->listeners, 0));
+    bq_listeners_text(&f->listeners, text);
+    snprintf(expected, sizeof expected, "unix:%s", f->path);
+    assert_string_equal(text, expected);
+    for (unsigned w = 0; w < 3; w++)
+        assert_true(is_listening(f->listeners.items[0].fds[w]));
+    bq_listeners_close(&f->listeners);
+    assert_false(is_listening(fd));
+    assert_int_equal(access(f->path, F_OK), 0);
+}
+
+static void a_foreign_descriptor_that_does_not_listen_is_named(void **state)
+{
+    struct fixture *f = *state;
+    char expected[32];
+    int fd = open_foreign(f->path), next = dup2(STDERR_FILENO, fd + 1), last = dup2(fd, fd + 2);
+    assert_int_equal(bq_listeners_inherit(&f->listeners, fd, 3, 2, &f->error), BQ_INVALID);
+    snprintf(expected, sizeof expected, "descriptor %d of the service", next);
+    assert_non_null(strstr(f->error.text, expected));
+    assert_int_equal(f->listeners.count, 0);
+    assert_true(fcntl(fd, F_GETFD) == -1 && fcntl(next, F_GETFD) == -1);
+    assert_int_equal(fcntl(last, F_GETFD), -1);
+}
+
 static void several_endpoints_are_listed(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +276,8 @@ int main(void)
         TEST(a_unix_socket_in_use_is_named),
         TEST(one_bad_endpoint_closes_the_others),
         TEST(several_endpoints_are_listed),
+        TEST(sockets_of_a_service_manager_are_shared_and_their_files_stay),
+        TEST(a_foreign_descriptor_that_does_not_listen_is_named),
         TEST(without_memory_nothing_stays_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

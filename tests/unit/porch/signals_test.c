@@ -71,6 +71,22 @@ static void the_second_signal_ends_at_once(void **state)
     (void)state;
 }
 
+static int wait_in_vain(void)
+{
+    sigset_t after;
+    bq_signals_init();
+    bq_signals_block();
+    int number = bq_signals_wait(20);
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    return number == 0 && sigismember(&after, SIGTERM) ? 7 : 1;
+}
+
+static void no_signal_is_waited_for_no_longer_than_asked(void **state)
+{
+    assert_int_equal(run_child(wait_in_vain), 7);
+    (void)state;
+}
+
 static void *note_mask(void *arg)
 {
     pthread_sigmask(SIG_BLOCK, NULL, arg);
@@ -137,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_signal_during_the_start_ends_at_once),
         cmocka_unit_test(the_first_signal_is_waited_for),
         cmocka_unit_test(the_second_signal_ends_at_once),
+        cmocka_unit_test(no_signal_is_waited_for_no_longer_than_asked),
         cmocka_unit_test(threads_have_the_signals_blocked),
         cmocka_unit_test(a_closed_pipe_ends_nothing),
         cmocka_unit_test(the_end_is_cut_short_when_time_has_passed),
