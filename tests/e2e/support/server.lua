@@ -70,7 +70,9 @@ local function has(arguments, wanted)
   end
 end
 
-local function build_arguments(app, given, command)
+local function build_arguments(app, options)
+  local given, command = options.args or {}, options.command
+  if options.line then return options.line end
   local arguments = command and { command, app } or { app }
   for _, argument in ipairs(given) do arguments[#arguments + 1] = argument end
   if not has(given, "--port") and not has(given, "--listen") then
@@ -78,6 +80,18 @@ local function build_arguments(app, given, command)
   end
   if not has(given, "--workers") then arguments[#arguments + 1] = "--workers=1" end
   return arguments
+end
+
+-- As a service manager does it: descriptors from 3 on, whatever was there before.
+local function hand_over(sockets)
+  local aside = {}
+  for i, fd in ipairs(sockets) do aside[i] = assert(fcntl.fcntl(fd, fcntl.F_DUPFD, 100)) end
+  for i, fd in ipairs(aside) do
+    assert(unistd.dup2(fd, 2 + i))
+    unistd.close(fd)
+  end
+  stdlib.setenv("LISTEN_FDS", #sockets)
+  stdlib.setenv("LISTEN_PID", unistd.getpid())
 end
 
 -- In the child, between fork and exec.
@@ -91,6 +105,7 @@ local function become(directory, arguments, options)
   end
   stdlib.setenv("BARQ_SERVER", nil)
   for name, value in pairs(options.env or {}) do stdlib.setenv(name, value) end
+  if options.sockets then hand_over(options.sockets) end
   if options.descriptors then
     resource.setrlimit(resource.RLIMIT_NOFILE,
       { rlim_cur = options.descriptors, rlim_max = options.descriptors })
@@ -112,7 +127,9 @@ end
 ---@field files table<string, string>? further files of the directory
 ---@field command string? instead of serve
 ---@field args string[]? options; --port 0 and --workers 1 are added where nothing else is said
+---@field line string[]? the whole command line, instead of all that
 ---@field env table<string, string>?
+---@field sockets integer[]? listening descriptors, handed over as by a service manager
 ---@field descriptors integer? how many the process may have
 ---@field expect_failure boolean? wait for its end instead of the start-up line
 
@@ -124,7 +141,7 @@ function server.start(options)
   for name, text in pairs(options.files or {}) do write_file(directory .. "/" .. name, text) end
   local app = options.file and root .. "/" .. options.file or "app.lua"
   if options.app then write_file(directory .. "/app.lua", options.app) end
-  local arguments = build_arguments(app, options.args or {}, options.command)
+  local arguments = build_arguments(app, options)
   local self = setmetatable({ directory = directory }, Server)
   started[self] = true
   self.pid = spawn(directory, arguments, options)
