@@ -28,6 +28,12 @@ foreach(name barq.pc barq@.service barq@.socket conffiles)
         ${CMAKE_BINARY_DIR}/install/${name} @ONLY)
 endforeach()
 
+# With /usr as the prefix settings are in /etc, with another one in its etc: --prefix holds for all.
+set(BARQ_ETCDIR ${CMAKE_INSTALL_SYSCONFDIR})
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    set(BARQ_ETCDIR ${CMAKE_INSTALL_FULL_SYSCONFDIR})
+endif()
+
 # The component "server" is all that an image needs.
 install(TARGETS barq-server RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT server)
 install(DIRECTORY lua/ DESTINATION ${BARQ_LUADIR} COMPONENT rest FILES_MATCHING PATTERN *.lua)
@@ -36,8 +42,7 @@ install(FILES ${CMAKE_BINARY_DIR}/install/barq.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT rest)
 install(FILES ${CMAKE_BINARY_DIR}/install/barq@.service ${CMAKE_BINARY_DIR}/install/barq@.socket
     DESTINATION ${BARQ_UNITDIR} COMPONENT rest)
-install(FILES cmake/install/default DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/default RENAME barq
-    COMPONENT rest)
+install(FILES cmake/install/default DESTINATION ${BARQ_ETCDIR}/default RENAME barq COMPONENT rest)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT rest)
 
 # ./dev deb. The units' paths are those of the prefix, so the package is built with /usr as its

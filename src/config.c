@@ -7,10 +7,10 @@
 #include "base/rc.h"
 #include "data/offload.h"
 #include "option.h"
+#include "processors.h"
 
 #include <assert.h>
 #include <ctype.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -264,26 +264,15 @@ bool bq_config_uses_listen(const struct bq_config *c)
            listen >= bq_config_origin(c, "port");
 }
 
-/* Or most, if there are more. */
-static unsigned count_processors(unsigned most)
-{
-    cpu_set_t set;
-    /* It fails where the kernel knows more processors than the set has bits. */
-    if (sched_getaffinity(0, sizeof set, &set) != 0)
-        return most;
-    unsigned n = (unsigned)CPU_COUNT(&set);
-    return n < most ? n : most;
-}
-
 unsigned bq_config_worker_count(const struct bq_config *c)
 {
-    return c->workers ? (unsigned)c->workers : count_processors(BQ_WORKERS_MAX);
+    return c->workers ? (unsigned)c->workers : bq_processors_count(BQ_WORKERS_MAX);
 }
 
 unsigned bq_config_offload_threads(const struct bq_config *c)
 {
     return c->offload_threads ? (unsigned)c->offload_threads
-                              : count_processors(BQ_OFFLOAD_THREADS_MAX);
+                              : bq_processors_count(BQ_OFFLOAD_THREADS_MAX);
 }
 
 struct bq_app_options bq_config_app_options(const struct bq_config *c)

@@ -98,7 +98,7 @@ bool bq_config_uses_listen(const struct bq_config *c);
 /* Where an option's value is from; the name must be in the table. */
 enum bq_origin bq_config_origin(const struct bq_config *c, const char *name);
 
-/* The workers to start: the option, or the processors this process may run on. */
+/* The workers to start: the option, or the processors this process may use. */
 unsigned bq_config_worker_count(const struct bq_config *c);
 
 /* Likewise for barq.offload. */
