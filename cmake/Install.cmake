@@ -16,7 +16,8 @@ set(BARQ_MAN_PARTS ${CMAKE_SOURCE_DIR}/docs/man/barq-server.1.in
 if(NOT BARQ_SANITIZE)
     add_custom_command(TARGET barq-server POST_BUILD
         COMMAND ${CMAKE_COMMAND} -DSERVER=$<TARGET_FILE:barq-server> -DOUT=${BARQ_MAN}
-                -DDATADIR=${CMAKE_INSTALL_FULL_DATADIR} -DSYSCONFDIR=${CMAKE_INSTALL_FULL_SYSCONFDIR}
+                -DDATADIR=${CMAKE_INSTALL_FULL_DATADIR}
+                -DSYSCONFDIR=${CMAKE_INSTALL_FULL_SYSCONFDIR}
                 -DUNITDIR=${CMAKE_INSTALL_PREFIX}/${BARQ_UNITDIR}
                 -P ${CMAKE_SOURCE_DIR}/cmake/ManPage.cmake
         VERBATIM)
@@ -54,15 +55,17 @@ set(CPACK_PACKAGE_NAME barq)
 set(CPACK_PACKAGE_VENDOR barq)
 set(CPACK_PACKAGE_CONTACT "The barq authors <authors@barq.example>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "application server that is programmed in Lua")
-set(CPACK_PACKAGE_DESCRIPTION "barq serves HTTP in C and runs an application's handlers in LuaJIT, one
-state for each worker thread. Routes, schemas and dependencies are declared as
-Lua tables, from which the OpenAPI document and its page are made as well.")
+set(CPACK_PACKAGE_DESCRIPTION
+    "barq serves HTTP in C and runs an application's handlers in LuaJIT, one state
+for each worker thread. Routes, schemas and dependencies are declared as Lua
+tables, from which the OpenAPI document and its page are made as well.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION httpd)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "luarocks, lua-busted")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_BINARY_DIR}/install/conffiles
-    ${CMAKE_SOURCE_DIR}/cmake/install/postinst ${CMAKE_SOURCE_DIR}/cmake/install/prerm
+    ${CMAKE_SOURCE_DIR}/cmake/install/postinst
+    ${CMAKE_SOURCE_DIR}/cmake/install/prerm
     ${CMAKE_SOURCE_DIR}/cmake/install/postrm)
 include(CPack)

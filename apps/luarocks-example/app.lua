@@ -1,5 +1,5 @@
--- Two modules from LuaRocks: slug is written in Lua, distance in C. How they get into an image is in
--- the Dockerfile.
+-- Two modules from LuaRocks: slug is written in Lua, distance in C. How they get into an image is
+-- in the Dockerfile.
 local barq = require "barq"
 local distance = require "distance"
 local slug = require "slug"

@@ -82,7 +82,7 @@ describe("an installation", function()
 
   it("has units that name the server, and settings that they read", function()
     local unit = read(prefix .. "/lib/systemd/system/barq@.service")
-    for _, line in ipairs { "Type=notify", "WatchdogSec=30", "DynamicUser=yes" } do
+    for _, line in ipairs { "Type=notify", "WatchdogSec=60", "DynamicUser=yes" } do
       assert(unit:find("\n" .. line .. "\n", 1, true), line)
     end
     assert.truthy(unit:find("\nExecStart=/%S+/bin/barq%-server /srv/%%i/app.lua\n"))

@@ -1,5 +1,5 @@
--- barq-server under a service manager: sockets that are handed over, what it says of itself, and the
--- health check.
+-- barq-server under a service manager: sockets that are handed over, what it says of itself, and
+-- the health check.
 local clock = require "support.clock"
 local http = require "support.http"
 local load = require "support.load"
@@ -50,7 +50,7 @@ local function listening_tcp()
   return fd, address[2] * 256 + address[3]
 end
 
-describe("a socket that a service manager hands over", function()
+describe("a socket that a service manager hands over #threads", function()
   after_each(cleanup)
 
   it("is served by all workers instead of what is configured", function()
@@ -128,7 +128,7 @@ describe("a socket that a service manager hands over", function()
   end)
 end)
 
-describe("a service manager", function()
+describe("a service manager #threads", function()
   local fd, name
   before_each(function()
     name = ("/tmp/barq-e2e-notify-%d"):format(unistd.getpid())
@@ -170,6 +170,14 @@ describe("a service manager", function()
     assert.equal("late", http.read(connection).body)
     assert.equal(0, (s:wait()))
     assert.is_nil(hear(0))
+  end)
+
+  it("is told of a reload, and of its end", function()
+    local s = start {}
+    hear(10)
+    s:signal "HUP"
+    assert.truthy(hear(10):find("^RELOADING=1\nWATCHDOG=1\nMONOTONIC_USEC=%d+$"))
+    assert.equal("READY=1", hear(10))
   end)
 
   it("is told nothing by a start that fails", function()

@@ -6,8 +6,8 @@ local source = require "source"
 local c_files = source.find({ "src", "tests", "bench" }, { ".c", ".h" })
 local room_files = source.find({ "src" }, { ".c", ".h" })
 local lua_files = source.find({ "lua", "apps", "tests", "bench" }, { ".lua" })
-local scripts = source.find({ "dev", "tests/run", "tests/docker/run", "tests/docker/deb", ".ci/run" },
-  { "dev", "run", "deb" })
+local scripts = source.find({ "dev", "tests/run", "tests/docker", ".ci/run" },
+  { "dev", "run", "/deb" })
 local build_files = source.find({ "CMakeLists.txt", "cmake" }, { ".txt", ".cmake" })
 local cards = source.find({ "." }, { ".md" })
 
@@ -344,7 +344,9 @@ check("every source file has its unit test", function(report)
 end)
 
 check("every package has its purpose", function(report)
-  local purposes, seen = set { "build", "run", "test", "docs", "bench", "peers", "deb", "docker" }, {}
+  local seen = {}
+  local purposes =
+    set { "build", "run", "test", "docs", "bench", "peers", "deb", "docker" }
   for number, line in source.lines("packages.txt") do
     local package, purpose = line:match("^([%w.+-]+) (%l+)$")
     if not line:find("^#") and not purposes[purpose] then

@@ -7,8 +7,8 @@
 --
 -- A request fails if its answer is cut short, or if nothing comes on a new connection. A connection
 -- that was kept open and ends before the first byte of an answer was idle for the server when it
--- ended it: as every HTTP client does (RFC 9112, section 9.3.1), the request is sent once more, on a
--- new one.
+-- ended it: as every HTTP client does (RFC 9112, section 9.3.1), the request is sent once more, on
+-- a new one.
 local clock = require "support.clock"
 local http = require "support.http"
 local raw = require "support.raw"
