@@ -29,6 +29,13 @@ local function start(name, options)
   return server.start(options)
 end
 
+-- Asks as an engine does: the image's server, by another entry point.
+local function is_healthy(name, port, path)
+  local command = "BARQ_IMAGE=%s BARQ_IMAGE_ENTRYPOINT=barq-server %s - health --port=%d %s"
+  return os.execute((command .. " >/dev/null 2>&1"):format(name, os.getenv "BARQ_SERVER", port,
+    path or "")) == 0
+end
+
 local function bytes_below(folder)
   local pipe = io.popen(("du -sxb --apparent-size '%s'"):format(folder))
   local bytes = tonumber(pipe:read("*a"):match("^%d+"))
@@ -82,6 +89,7 @@ describe("a user's image of two lines", function()
 
   it("serves its application, and the page about it", function()
     local s = start "barq-hello"
+    print(("# at rest, with one worker, it has %.1f MB in memory"):format(s:resident_bytes() / 1e6))
     assert.same({ message = "Hello, World!" }, http.get(s.port, "/"):json())
     local page = http.get(s.port, "/docs")
     assert.equal(200, page.status)
@@ -89,7 +97,6 @@ describe("a user's image of two lines", function()
     local script = http.get(s.port, asset)
     assert.equal(200, script.status)
     assert.is_true(#script.body > 100000, #script.body)
-    print(("# at rest, with one worker, it has %.1f MB in memory"):format(s:resident_bytes() / 1e6))
   end)
 
   it("is not root, and cannot write to what it is made of", function()
@@ -102,17 +109,11 @@ describe("a user's image of two lines", function()
 
   it("knows its health without curl", function()
     local s = start "barq-hello"
-    local function ask(...)
-      local words = table.concat({ ... }, " ")
-      return os.execute(("BARQ_IMAGE=barq-hello BARQ_IMAGE_ENTRYPOINT=barq-server "
-        .. "%s - health %s >/dev/null 2>&1"):format(os.getenv "BARQ_SERVER", words)) == 0
-    end
-    local port = "--port=" .. s.port
-    assert.is_true(ask(port))
-    assert.is_true(ask("/", port))
-    assert.is_false(ask("/nowhere", port))
+    assert.is_true(is_healthy("barq-hello", s.port))
+    assert.is_true(is_healthy("barq-hello", s.port, "/"))
+    assert.is_false(is_healthy("barq-hello", s.port, "/nowhere"))
     s:stop()
-    assert.is_false(ask(port))
+    assert.is_false(is_healthy("barq-hello", s.port))
   end)
 
   it("ends without a failed request under load", function()
@@ -128,6 +129,28 @@ describe("a user's image of two lines", function()
     assert.equal(0, (s:wait()))
     print(("# %d requests answered, none failed, over %.0f ms after the signal"):format(
       clients.answered, (clock.now() - began) * 1000))
+  end)
+end)
+
+describe("the tiny image", function()
+  after_each(server.cleanup)
+
+  it("says the same as the other, and has a tenth of its bytes", function()
+    local barq, tiny = image "barq", image "barq-tiny"
+    for _, field in ipairs { "User", "WorkingDir", "Entrypoint", "ExposedPorts", "Healthcheck" } do
+      assert.same(barq.config[field], tiny.config[field])
+    end
+    local bytes = bytes_below(tiny.root)
+    assert.is_true(bytes < 12e6, bytes)
+    print(("# the tiny image has %.1f MB unpacked"):format(bytes / 1e6))
+  end)
+
+  it("serves, and knows its health without a shell", function()
+    local s = start "barq-tiny-hello"
+    assert.same({ message = "Hello, World!" }, http.get(s.port, "/"):json())
+    assert.is_true(is_healthy("barq-tiny-hello", s.port))
+    s:stop()
+    assert.is_false(is_healthy("barq-tiny-hello", s.port))
   end)
 end)
 
