@@ -52,7 +52,9 @@ describe("an installation", function()
 
   it("has a manual that says what --help says", function()
     local page = prefix .. "/share/man/man1/barq-server.1"
-    local manual = output_of("mandoc -T ascii -O width=1000 %s | col -bx", page):gsub("%s+", " ")
+    -- A bold letter is written twice, with a step back between.
+    local manual = output_of("mandoc -T ascii -O width=1000 %s", page):gsub(".\b", "")
+    manual = manual:gsub("%s+", " ")
     local help = output_of("%s/bin/barq-server --help", prefix)
     local count = 0
     for name, text in help:gmatch("\n  (%-?%-?%l%S*[ %u]-)  *([^ \n][^\n]*)") do
