@@ -548,12 +548,13 @@ static int l_aside_gc(lua_State *L)
     return 0;
 }
 
-/* An application that has nothing but schemas, and lives as long as the state. */
+/* An application that has nothing but its VM and schemas, and lives as long as the state. */
 static struct bq_app *new_aside(lua_State *L)
 {
     open_collected(L, "barq.aside", l_aside_gc);
     struct bq_app *app = lua_newuserdata(L, sizeof *app);
     memset(app, 0, sizeof *app);
+    app->vm = bq_vm_of(L);
     bq_schemas_init(L, &app->schemas);
     luaL_getmetatable(L, "barq.aside");
     lua_setmetatable(L, -2);
