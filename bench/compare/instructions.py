@@ -11,6 +11,7 @@ else. The collector runs once in some hundred requests, and its share is in the 
 import argparse
 import glob
 import os
+import platform
 import re
 import shutil
 import socket
@@ -122,6 +123,9 @@ def main():
     parser.add_argument("--update", action="store_true")
     options = parser.parse_args()
     known = {route.name: route for route in ROUTES}
+    if options.check and platform.machine() != "x86_64":
+        print("1..1\nok 1 - instructions are counted for x86-64 # SKIP")
+        return
     if set(options.routes) - set(known):
         parser.error(f"the routes are {', '.join(known)}")
     counts = count_all([known[name] for name in options.routes] or ROUTES)
