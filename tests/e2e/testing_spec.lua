@@ -76,7 +76,7 @@ describe("barq-server test", function()
     assert.truthy(output:find("1 success / 0 failures / 0 errors", 1, true), output)
   end
 
-  for name, count in pairs { hello = 1, items = 4, bench = 5 } do
+  for name, count in pairs { hello = 1, items = 4, bench = 6 } do
     it("passes the specs of apps/" .. name, function()
       local s, output = run(nil, { file = "apps/" .. name })
       assert.equal(0, s.code, output .. s:log())
