@@ -1,6 +1,5 @@
 -- Handlers that do not wait: computing, or blocked in a C library. Nobody else's request may.
 local clock = require "support.clock"
-local dirent = require "posix.dirent"
 local http = require "support.http"
 local raw = require "support.raw"
 local server = require "support.server"
@@ -145,6 +144,44 @@ describe("a handler that does not wait #threads", function()
     s:stop()
   end)
 
+  it("keeps nobody waiting on UNIX sockets when all workers are held", function()
+    local s = serve { args = { "--workers", "1", "--listen", "unix:socket" } }
+    local where = { path = s.directory .. "/socket" }
+    local blocker = raw.connect(where)
+    blocker:send(get("/block"))
+    clock.sleep(0.1)
+    for _ = 1, 3 do assert.equal(200, http.get(where, "/who").status) end
+    assert.is_true(still_held(blocker))
+    s:stop()
+  end)
+
+  -- Ten megabytes each way, which other workers go on with again and again.
+  it("does not touch what is under way for long", function()
+    local s = serve { hold = 0.1, args = { "--workers", "2", "--body-max", "16MB" }, app = app .. [[
+      barq.get("/big", function() return ("0123456789"):rep(1000000) end)
+      barq.post("/sum", function(req) return #req.body .. " " .. req.body:sub(-5) end)
+    ]] }
+    local upload, download = connect(s), connect(s)
+    download:send(get("/big") .. get("/big"))
+    upload:send("POST /sum HTTP/1.1\r\nHost: a\r\nContent-Length: 10000005\r\n\r\n")
+    local piece = ("x"):rep(500000)
+    for i = 1, 20 do
+      local blockers = { raw.connect(s.port), raw.connect(s.port) }
+      for _, blocker in ipairs(blockers) do blocker:send(get("/block")) end
+      clock.sleep(0.02)
+      upload:send(piece)
+      if i == 10 then
+        assert.equal(("0123456789"):rep(1000000), http.read(download, { timeout = 20 }).body)
+      end
+      for _, blocker in ipairs(blockers) do assert.equal(200, http.read(blocker).status) end
+    end
+    upload:send("abcde" .. get("/who"))
+    assert.equal("10000005 abcde", http.read(upload).body)
+    assert.equal(200, http.read(upload).status)
+    assert.equal(("0123456789"):rep(1000000), http.read(download, { timeout = 20 }).body)
+    s:stop()
+  end)
+
   it("does, where adoption is off", function()
     local s = serve { hold = 0.7, args = { "--workers", "1", "--no-adoption" } }
     local other = connect(s)
@@ -230,116 +267,4 @@ describe("a handler that does not wait #threads", function()
     assert.equal('{"worker":0}', http.get(s.port, "/who").body)
     s:stop()
   end)
-end)
-
-describe("a standby worker #threads", function()
-  after_each(server.cleanup)
-  after_each(raw.close_all)
-
-  local function start(source, ...)
-    return server.start { app = source, args = { "--workers", "1", ... },
-      env = { HOLD_SECONDS = "0.5" } }
-  end
-
-  local function get(target)
-    return "GET " .. target .. " HTTP/1.1\r\nHost: localhost\r\n\r\n"
-  end
-
-  local function threads(s)
-    local n = 0
-    for name in dirent.files(("/proc/%d/task"):format(s.pid)) do
-      if name:match("^%d+$") then n = n + 1 end
-    end
-    return n
-  end
-
-  local function block(s)
-    local blocker = raw.connect(s.port)
-    blocker:send(get("/block"))
-    clock.sleep(0.1)
-    return blocker
-  end
-
-  it("ends when nobody needs it, and its connections live on", function()
-    local s = start(app, "--standby-timeout", "500ms")
-    local blocker = block(s)
-    local before = threads(s)
-    local kept = raw.connect(s.port)
-    kept:send(get("/who"))
-    assert.equal('{"worker":1}', http.read(kept).body)
-    assert.equal(200, http.read(blocker).status)
-    assert.is_true(threads(s) > before)
-    local deadline = clock.now() + 20
-    repeat clock.sleep(0.02) until threads(s) == before or clock.now() > deadline
-    assert.equal(before, threads(s))
-    kept:send(get("/who"))
-    assert.equal('{"worker":0}', http.read(kept).body)
-
-    blocker = block(s) -- and another one can start
-    kept:send(get("/who"))
-    assert.equal('{"worker":1}', http.read(kept).body)
-    assert.equal(200, http.read(blocker).status)
-    s:stop()
-  end)
-
-  it("opens and closes dependencies and runs hooks as any worker", function()
-    local s = start(app .. [[
-      barq.on("worker", function() barq.log.info("begins %d", barq.worker) end)
-      barq.on("drain", function() barq.log.info("drains %d", barq.worker) end)
-      local thing = barq.depends {
-        scope = "worker",
-        open = function() barq.log.info("opens in %d", barq.worker) return { n = barq.worker } end,
-        close = function(v) barq.log.info("closes in %d", v.n) end,
-      }
-      barq.get("/thing", { depends = { thing = thing } }, function(_, deps) return deps.thing end)
-      barq.every(0.05, function() barq.shared("held"):incr("ticks of " .. barq.worker) end)
-    ]], "--standby-timeout", "500ms")
-    local blocker = block(s)
-    assert.equal('{"n":1}', http.get(s.port, "/thing").body)
-    assert.equal(200, http.read(blocker).status)
-    s:wait_for_log("begins 1.-opens in 1.-drains 1.-closes in 1")
-    s:stop()
-  end)
-
-  it("that still has a request ends when that has", function()
-    local s = start(app .. [[
-      barq.get("/slow", function() barq.sleep(2) return { worker = barq.worker } end)
-    ]], "--standby-timeout", "200ms")
-    local blocker = block(s)
-    local slow = raw.connect(s.port)
-    slow:send(get("/slow"))
-    assert.equal(200, http.read(blocker).status)
-    assert.equal('{"worker":1}', http.read(slow, { timeout = 20 }).body)
-    s:stop()
-  end)
-
-  it("that cannot start harms nobody", function()
-    local s = start(app .. [[
-      barq.on("worker", function() if barq.worker > 0 then error("no standby here") end end)
-    ]])
-    local blocker = block(s)
-    assert.equal(200, http.get(s.port, "/who").status)
-    assert.equal(200, http.read(blocker).status)
-    assert.matches("no standby here", s:log())
-    assert.matches("worker 1, a standby one, did not start", s:log())
-    s:stop()
-  end)
-
-  for _, at in ipairs { "it starts", "it serves", "it parks" } do
-    it("does not keep the server from ending while " .. at, function()
-      local s = start(app .. 'barq.on("worker", function() barq.sleep(0.05) end)',
-        "--standby-timeout", "100ms")
-      local blocker = raw.connect(s.port)
-      blocker:send(get("/block"))
-      local other = raw.connect(s.port)
-      clock.sleep(at == "it starts" and 0.03 or 0.2)
-      other:send(get("/who"))
-      if at ~= "it starts" then assert.equal(200, http.read(other).status) end
-      if at == "it parks" then
-        assert.equal(200, http.read(blocker).status)
-        clock.sleep(0.1)
-      end
-      s:stop()
-    end)
-  end
 end)
