@@ -37,6 +37,7 @@ endif()
 
 # The component "server" is all that an image needs.
 install(TARGETS barq-server RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT server)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT server)
 install(DIRECTORY lua/ DESTINATION ${BARQ_LUADIR} COMPONENT rest FILES_MATCHING PATTERN *.lua)
 install(FILES ${BARQ_MAN} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT rest)
 install(FILES ${CMAKE_BINARY_DIR}/install/barq.pc
@@ -44,7 +45,6 @@ install(FILES ${CMAKE_BINARY_DIR}/install/barq.pc
 install(FILES ${CMAKE_BINARY_DIR}/install/barq@.service ${CMAKE_BINARY_DIR}/install/barq@.socket
     DESTINATION ${BARQ_UNITDIR} COMPONENT rest)
 install(FILES cmake/install/default DESTINATION ${BARQ_ETCDIR}/default RENAME barq COMPONENT rest)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT rest)
 
 # ./dev deb. The units' paths are those of the prefix, so the package is built with /usr as its
 # prefix (preset deb). /etc lies beside it, hence DESTDIR.

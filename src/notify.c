@@ -49,7 +49,7 @@ void bq_notify_init(struct bq_notify *n)
     unsetenv("WATCHDOG_PID");
 }
 
-void bq_notify_say(const struct bq_notify *n, const char *format, ...)
+void bq_notify_say(struct bq_notify *n, const char *format, ...)
 {
     char text[MESSAGE_MAX];
     va_list ap;
@@ -58,7 +58,9 @@ void bq_notify_say(const struct bq_notify *n, const char *format, ...)
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    if (bq_datagram_send(bq_str_cstr(n->path), bq_str_cstr(text)) != BQ_OK)
+    bool was_deaf = n->deaf;
+    n->deaf = bq_datagram_send(bq_str_cstr(n->path), bq_str_cstr(text)) != BQ_OK;
+    if (n->deaf && !was_deaf)
         bq_warn("the service manager does not hear \"%.20s\" at %s: %s", text, n->path,
                 strerror(errno));
 }

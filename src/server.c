@@ -304,7 +304,7 @@ static bool start(struct bq_server *s)
            start_listening(s) && (bq_adoption_start(&s->adoption), true);
 }
 
-static void announce(const struct bq_server *s)
+static void announce(struct bq_server *s)
 {
     char text[BQ_LISTENERS_TEXT_MAX];
     bq_listeners_text(&s->listeners, text);

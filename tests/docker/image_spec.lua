@@ -145,6 +145,14 @@ describe("the tiny image", function()
     print(("# the tiny image has %.1f MB unpacked"):format(bytes / 1e6))
   end)
 
+  it("keeps the licences of what is in it", function()
+    for _, name in ipairs { "barq", "libc6", "libluajit2-5.1-2", "libsqlite3-0", "lua-cjson" } do
+      local path = ("/usr/share/doc/%s/copyright"):format(name)
+      assert.is_true(#read(image("barq").root .. path) > 500, path)
+      assert.equal(read(image("barq").root .. path), read(image("barq-tiny").root .. path))
+    end
+  end)
+
   it("serves, and knows its health without a shell", function()
     local s = start "barq-tiny-hello"
     assert.same({ message = "Hello, World!" }, http.get(s.port, "/"):json())

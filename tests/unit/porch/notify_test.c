@@ -83,6 +83,8 @@ static void a_socket_that_nobody_reads_harms_nothing(void **state)
     struct bq_notify n = init("/nowhere/at/all", NULL, NULL);
     assert_string_equal(n.path, "/nowhere/at/all");
     bq_notify_say(&n, "READY=1");
+    assert_true(n.deaf); /* and its warning is said */
+    bq_notify_say(&n, "WATCHDOG=1");
     (void)state;
 }
 
