@@ -84,7 +84,8 @@ void bq_serve_set_handler(struct bq_serve *s, const struct bq_handler *handler);
 /* For the thread of to, which has borrowed the loop of from (net/absence.h): moves the connections
  * of from that are ready for something to be done with them, and accepts from its listening
  * sockets; or moves all its connections. One whose answer is awaited stays. While either is
- * draining nothing moves. Gives: how many connections came. */
+ * draining nothing moves, nor to one that has twice its connections_max. Gives: how many
+ * connections came. */
 unsigned bq_serve_take_ready(struct bq_serve *to, struct bq_serve *from);
 unsigned bq_serve_take_all(struct bq_serve *to, struct bq_serve *from);
 

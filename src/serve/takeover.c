@@ -12,17 +12,31 @@
 #define PEEK_MAX   64
 #define ROUNDS_MAX 16
 
+/* Times connections_max. Whoever gives some away can accept others for them: without an end to it
+ * the limit would be none. */
+#define CROWD_MAX 2
+
 struct takeover {
     struct bq_serve *to;
     unsigned moved;
 };
+
+static bool has_room(const struct bq_serve *s)
+{
+    return s->counts.open / CROWD_MAX < s->config.limits.connections_max;
+}
+
+static unsigned take_conn(struct takeover *t, struct bq_conn *c)
+{
+    return has_room(t->to) && bq_conn_move(c, t->to);
+}
 
 static void take_ready(void *arg, struct bq_watch *w)
 {
     struct takeover *t = arg;
     struct bq_conn *c = bq_conn_of(w);
     if (c)
-        t->moved += bq_conn_move(c, t->to);
+        t->moved += take_conn(t, c);
     else
         t->moved += bq_accept_for(t->to, w);
 }
@@ -33,7 +47,7 @@ static void take_dirty(struct takeover *t, struct bq_serve *from)
     struct bq_node *next;
     for (struct bq_node *n = from->dirty.head.next; n != &from->dirty.head; n = next) {
         next = n->next;
-        t->moved += bq_conn_move(BQ_CONTAINER(n, struct bq_conn, dirty), t->to);
+        t->moved += take_conn(t, BQ_CONTAINER(n, struct bq_conn, dirty));
     }
 }
 
@@ -59,7 +73,7 @@ unsigned bq_serve_take_all(struct bq_serve *to, struct bq_serve *from)
         return 0;
     for (struct bq_node *n = from->conns.head.next; n != &from->conns.head; n = next) {
         next = n->next;
-        t.moved += bq_conn_move(BQ_CONTAINER(n, struct bq_conn, all), to);
+        t.moved += take_conn(&t, BQ_CONTAINER(n, struct bq_conn, all));
     }
     return t.moved;
 }

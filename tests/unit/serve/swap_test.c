@@ -139,6 +139,8 @@ static void on_late(struct bq_timer *t)
 {
     struct late *late = BQ_CONTAINER(t, struct late, timer);
     dawdle(late->worker);
+    if (late->ex->app != late)
+        report(late->worker->swap, "a request moved though its answer is awaited", "");
     answer(late->ex);
     free(late);
 }

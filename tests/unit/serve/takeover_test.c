@@ -312,6 +312,24 @@ static void no_more_than_connections_max_are_accepted(void **state)
         client_close(&clients[i]);
 }
 
+static void no_more_than_twice_connections_max_move(void **state)
+{
+    struct two *t = *state;
+    struct client clients[5];
+    t->b.serve->config.limits.connections_max = 2;
+    for (int i = 0; i < 5; i++) {
+        client_open(&t->a, &clients[i]);
+        client_send(&clients[i], GET("/now"));
+    }
+    assert_int_equal(take(t), 4);
+    assert_int_equal(bq_serve_take_all(t->b.serve, t->a.serve), 0);
+    turns(&t->a, 3);
+    assert_int_equal(t->a.requests, 1);
+    owned_by(t, 1, 4);
+    for (int i = 0; i < 5; i++)
+        client_close(&clients[i]);
+}
+
 /* Whom the kernel has woken for a shared one may have gone into Lua instead. */
 static void a_shared_listener_is_no_exception(void **state)
 {
@@ -453,6 +471,7 @@ int main(void)
         TWO_TEST(a_moved_connection_has_an_idle_deadline),
         TWO_TEST(new_connections_are_accepted_for_the_other),
         TWO_TEST(no_more_than_connections_max_are_accepted),
+        TWO_TEST(no_more_than_twice_connections_max_move),
         TWO_TEST(a_shared_listener_is_no_exception),
         TWO_TEST(a_body_of_which_nothing_was_read_goes_by_the_new_verdict),
         TWO_TEST(a_body_that_was_dropped_in_part_is_not_handled_as_none),
