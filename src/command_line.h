@@ -5,6 +5,8 @@
  *   barq-server routes|check|openapi app.lua [options]
  *   barq-server test [specs]
  *   barq-server health [url] [options]
+ *   barq-server new folder
+ *   barq-server annotations [folder]
  *   barq-server --help | --version
  */
 #ifndef BQ_COMMAND_LINE_H
@@ -21,6 +23,8 @@ enum bq_command {
     BQ_COMMAND_OPENAPI,
     BQ_COMMAND_TEST,
     BQ_COMMAND_HEALTH,
+    BQ_COMMAND_NEW,
+    BQ_COMMAND_ANNOTATIONS,
     BQ_COMMAND_HELP,
     BQ_COMMAND_VERSION,
 };
@@ -28,7 +32,9 @@ enum bq_command {
 struct bq_command_line {
     enum bq_command command;
     const char *app_path; /* points into argv; NULL for help and version. For test: the specs' file
-                             or folder, or NULL. For health: the URL, or NULL */
+                             or folder, or NULL; for health: the URL, or NULL; for new and
+                             annotations: the folder, or NULL */
+    bool json;            /* for routes */
 };
 
 /* Options go into c. Fails: BQ_INVALID, BQ_MEMORY, and a sentence in error. */

@@ -2,8 +2,10 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/rc.h"
+#include "check.h"
 #include "command_line.h"
 #include "health.h"
+#include "project.h"
 #include "server.h"
 #include "signals.h"
 #include "test_run.h"
@@ -34,9 +36,10 @@ static bool is_readable(const char *path)
     return !reason;
 }
 
-static int print_routes(struct bq_server *s)
+static int print_routes(struct bq_server *s, bool json)
 {
-    return bq_app_print_routes(s->workers[0].app, stdout) == BQ_OK ? EXIT_OK : EXIT_FAILED;
+    int rc = bq_app_print_routes(s->workers[0].app, json, stdout);
+    return rc == BQ_OK ? EXIT_OK : EXIT_FAILED;
 }
 
 static int print_openapi(struct bq_server *s)
@@ -50,6 +53,13 @@ static int print_ok(void)
     return EXIT_OK;
 }
 
+static int check(const struct bq_command_line *line, struct bq_config *config)
+{
+    if (!is_readable(line->app_path) || !bq_check(line->app_path, config, stderr))
+        return EXIT_FAILED;
+    return print_ok();
+}
+
 static int run_application(const struct bq_command_line *line, struct bq_config *config)
 {
     struct bq_server server;
@@ -60,9 +70,7 @@ static int run_application(const struct bq_command_line *line, struct bq_config 
     bq_server_init(&server, config, line->app_path);
     if (bq_server_meet_manager(&server) == BQ_OK && bq_server_load(&server) == BQ_OK) {
         if (line->command == BQ_COMMAND_ROUTES)
-            code = print_routes(&server);
-        else if (line->command == BQ_COMMAND_CHECK)
-            code = print_ok();
+            code = print_routes(&server, line->json);
         else if (line->command == BQ_COMMAND_OPENAPI)
             code = print_openapi(&server);
         else
@@ -92,6 +100,29 @@ static int ask_health(const struct bq_command_line *line, const struct bq_config
     return print_ok();
 }
 
+static int make_project(const struct bq_command_line *line)
+{
+    struct bq_config_error error;
+    const char *folder = line->app_path;
+    if (bq_project_new(folder, &error) != BQ_OK) {
+        bq_server_complain("%s", error.text);
+        return EXIT_FAILED;
+    }
+    printf("made \"%s\"; go on with:\n\n    cd %s\n    barq-server test\n"
+           "    barq-server app.lua --dev\n",
+           folder, folder);
+    return EXIT_OK;
+}
+
+static int write_annotations(const struct bq_command_line *line)
+{
+    struct bq_config_error error;
+    if (bq_project_annotate(line->app_path ? line->app_path : ".barq", &error) == BQ_OK)
+        return EXIT_OK;
+    bq_server_complain("%s", error.text);
+    return EXIT_FAILED;
+}
+
 static int run_command(const struct bq_command_line *line, struct bq_config *config)
 {
     struct bq_config_error error;
@@ -102,6 +133,10 @@ static int run_command(const struct bq_command_line *line, struct bq_config *con
     case BQ_COMMAND_VERSION:
         printf("barq %s\n", bq_version);
         return EXIT_OK;
+    case BQ_COMMAND_NEW:
+        return make_project(line);
+    case BQ_COMMAND_ANNOTATIONS:
+        return write_annotations(line);
     default:
         if (bq_config_read_environment(config, environ, &error) != BQ_OK) {
             bq_server_complain("%s", error.text);
@@ -112,7 +147,8 @@ static int run_command(const struct bq_command_line *line, struct bq_config *con
         if (line->command == BQ_COMMAND_HEALTH)
             return ask_health(line, config);
         bq_log_set_level((enum bq_log_level)config->log_level);
-        return run_application(line, config);
+        return line->command == BQ_COMMAND_CHECK ? check(line, config)
+                                                 : run_application(line, config);
     }
 }
 

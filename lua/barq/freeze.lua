@@ -7,8 +7,10 @@ local errors = require "barq.errors"
 local group = require "barq.group"
 local hooks = require "barq.hooks"
 local input = require "barq.input"
+local listing = require "barq.listing"
 local middleware = require "barq.middleware"
 local openapi = require "barq.openapi"
+local problems = require "barq.problems"
 local schema = require "barq.schema"
 local state = require "barq.state"
 local strict = require "barq.strict"
@@ -56,6 +58,27 @@ local function compile_input(spec, list, path, where)
   return merged
 end
 
+-- For people: the names of what a route's handler and groups ask for, in the order of opening;
+-- what has no name is known by its place.
+local function needs_of(list, needs, deps)
+  local names, at = {}, {}
+  for name, slot in pairs(deps) do at[name] = slot end
+  for _, entry in ipairs(needs) do
+    if type(entry.name) ~= "string" then
+      local name = ("(%s)"):format(entry.provider.place or "?")
+      for slot, step in ipairs(list) do
+        if step.provider == entry.provider then at[name] = slot end
+      end
+    end
+  end
+  for name in pairs(at) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    if at[a] ~= at[b] then return (at[a] or 0) < (at[b] or 0) end
+    return a < b
+  end)
+  return names
+end
+
 local function security_of(list)
   local schemes
   for _, step in ipairs(list) do
@@ -87,6 +110,7 @@ local function compile_route(entry, around)
     takes_request = takes_request(entry.handler),
     input = compile_input(spec, list, path, entry.place),
     plan = compile_plan(list, deps),
+    needs = needs_of(list, needs, deps),
     security = security_of(list),
     returns = spec.returns,
     status = spec.status,
@@ -122,24 +146,22 @@ end
 function collect(tree, around, routes)
   for _, entry in ipairs(tree.entries) do
     if entry.kind == "route" then
-      routes[#routes + 1] = compile_route(entry, around)
+      routes[#routes + 1] = problems.attempt(compile_route, entry, around)
     elseif entry.kind == "mount" then
-      enter(entry.group, entry.prefix, around, routes)
+      problems.attempt(enter, entry.group, entry.prefix, around, routes)
     elseif not entry.group.mounted then
-      enter(entry.group, "", around, routes)
+      problems.attempt(enter, entry.group, "", around, routes)
     end
   end
 end
 
-local function check_names(routes)
-  for _, route in ipairs(routes) do
-    local earlier = route.name and state.named[route.name]
-    if earlier then
-      error(('%s: the route name "%s" is taken: %s has it'):format(route.place, route.name,
-        earlier.place), 0)
-    end
-    if route.name then state.named[route.name] = route end
+local function take_name(route)
+  local earlier = state.named[route.name]
+  if earlier then
+    error(('%s: the route name "%s" is taken: %s has it'):format(route.place, route.name,
+      earlier.place), 0)
   end
+  state.named[route.name] = route
 end
 
 -- The application's own description, at /openapi.json; made at the first request for it, or for
@@ -191,7 +213,9 @@ return function(dev, docs)
     body_max = all.body_max, tags = all.tags or {}, hidden = all.hidden,
     timeout = all.timeout, disconnect = all.disconnect,
   }, routes)
-  check_names(routes)
+  for _, route in ipairs(routes) do
+    if route.name then problems.attempt(take_name, route) end
+  end
   local text = document(routes)
   if docs then add_docs(routes, text) end
   state.frozen = true
@@ -200,6 +224,7 @@ return function(dev, docs)
     routes = routes,
     fallback = middleware.fallback(),
     openapi = text,
+    listing = function(json) return (json and listing.json or listing.text)(routes) end,
     respond = errors.respond,
     run_hooks = hooks.run,
     run_after = hooks.run_after,

@@ -8,6 +8,7 @@ local depends = require "barq.depends"
 local input = require "barq.input"
 local names = require "barq.names"
 local place = require "barq.place"
+local problems = require "barq.problems"
 local state = require "barq.state"
 
 ---@class barq.RouteSpec: barq.InputSpec
@@ -155,17 +156,21 @@ local group_fields = {
   description = of_type("string"),
 }
 
+local function check_option(fields, key, value, what)
+  local check = fields[key]
+  if not check then
+    place.fail('%s: unknown option "%s"%s', what, tostring(key), names.hint(key, fields))
+  end
+  return check(value, what, key)
+end
+
 local function check_spec(spec, fields, what)
   local checked = {}
   if type(spec) ~= "table" then
     place.fail("%s: the spec is a table, not a %s", what, type(spec))
   end
   for key, value in pairs(spec) do
-    local check = fields[key]
-    if not check then
-      place.fail('%s: unknown option "%s"%s', what, tostring(key), names.hint(key, fields))
-    end
-    checked[key] = check(value, what, key)
+    checked[key] = problems.attempt(check_option, fields, key, value, what)
   end
   return checked
 end
@@ -212,8 +217,8 @@ end
 local function bind_verbs(self)
   for verb in pairs(verbs) do
     self[verb] = function(first, ...)
-      if first == self then return declare(self, verb, ...) end
-      return declare(self, verb, first, ...)
+      if first == self then return problems.attempt(declare, self, verb, ...) end
+      return problems.attempt(declare, self, verb, first, ...)
     end
   end
   return self

@@ -1,4 +1,5 @@
----@meta
+---@meta barq.core
+-- luacheck: ignore 212
 -- barq.lua: annotations for what C gives to Lua: the request object and the module barq.core.
 -- An editor reads it; nothing loads it.
 
@@ -8,14 +9,14 @@
 ---@field method string "GET", …
 ---@field path string as sent, still percent-encoded, without the query
 ---@field target string the request target as sent (RFC 9112, section 3.2)
----@field params table<string, string|integer> of the route's path, decoded; {name:int} is an integer
----@field query table<string, string> decoded; of a repeated name the last
+---@field params table<string, any> of the route's path, decoded: strings, integers of {name:int}, or what the route declares
+---@field query table<string, any> decoded strings, of a repeated name the last, or what the route declares
 --- Raises: 400 on a broken encoding.
----@field headers table<string, string> in any letter case, "_" for "-" too; see header_list for all
+---@field headers table<string, any> strings, or what the route declares; names in any letter case, "_" for "-" too; see header_list for all
 --- of them. Repeated fields are joined by ", " (RFC 9110, section 5.3).
----@field cookies table<string, string> as sent (RFC 6265); of a repeated name the first
+---@field cookies table<string, any> as sent (RFC 6265), of a repeated name the first, or what the route declares
 ---@field trailers string[][] { name, value } of a chunked body (RFC 9112, section 7.1.2)
----@field body string as sent
+---@field body any a string, as sent, or what the route declares as body or form
 ---@field host string from Host or the absolute target
 ---@field ip string the peer's address, "" on a UNIX socket
 ---@field id string 32 hexadecimal digits, the request's own
@@ -210,3 +211,5 @@ function core.set_cookie(name, value, options) end
 --- function (table.sort, string.gsub, require) calls the function that waits.
 ---@param seconds number
 function core.sleep(seconds) end
+
+return core

@@ -71,15 +71,23 @@ struct logged_call {
 static void run_logged(lua_State *L, void *arg)
 {
     struct logged_call *call = arg;
-    lua_pushcfunction(L, bq_vm_traceback);
+    /* A problem is one line; where it was called from is for who debugs it. */
+    if (call->app->problem)
+        lua_pushnil(L);
+    else
+        lua_pushcfunction(L, bq_vm_traceback);
     lua_pushcfunction(L, call->fn);
     lua_pushlightuserdata(L, call->arg);
-    if (lua_pcall(L, 1, 0, 1) == 0)
+    if (lua_pcall(L, 1, 0, call->app->problem ? 0 : 1) == 0)
         return;
     bq_describe(L, -1);
-    bq_error("%s: %s", call->what, lua_tostring(L, -1));
-    if (call->app->report)
-        call->app->report(call->app->report_arg, lua_tostring(L, -1));
+    if (call->app->problem) {
+        call->app->problem(call->app->problem_arg, lua_tostring(L, -1));
+    } else {
+        bq_error("%s: %s", call->what, lua_tostring(L, -1));
+        if (call->app->report)
+            call->app->report(call->app->report_arg, lua_tostring(L, -1));
+    }
     call->logged = true;
 }
 
@@ -137,6 +145,47 @@ void bq_app_set_report(struct bq_app *app, void (*report)(void *arg, const char 
 {
     app->report = report;
     app->report_arg = arg;
+}
+
+/* --- problems, all of them ---------------------------------------------------------------- */
+
+static int l_report(lua_State *L)
+{
+    const struct bq_app *app = lua_touserdata(L, lua_upvalueindex(1));
+    app->problem(app->problem_arg, luaL_checkstring(L, 1));
+    return 0;
+}
+
+static int begin_check(lua_State *L)
+{
+    require_module(L, "barq.check");
+    lua_getfield(L, -1, "begin");
+    lua_pushlightuserdata(L, lua_touserdata(L, 1));
+    lua_pushcclosure(L, l_report, 1);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+int bq_app_begin_check(struct bq_app *app, void (*problem)(void *arg, const char *text), void *arg)
+{
+    app->problem = problem;
+    app->problem_arg = arg;
+    return call_logged(app, begin_check, app, "check");
+}
+
+static int finish_check(lua_State *L)
+{
+    const char *path = lua_touserdata(L, 1);
+    require_module(L, "barq.check");
+    lua_getfield(L, -1, "finish");
+    lua_pushstring(L, path);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+int bq_app_finish_check(struct bq_app *app, const char *path)
+{
+    return call_logged(app, finish_check, (void *)path, "check");
 }
 
 void bq_app_free(struct bq_app *app)
@@ -255,6 +304,7 @@ static int freeze(lua_State *L)
     lua_pushboolean(L, f->app->options.docs);
     lua_call(L, 2, 1);
     refs->openapi = bq_vm_ref_field(L, -1, "openapi");
+    refs->listing = bq_vm_ref_field(L, -1, "listing");
     refs->respond = bq_vm_ref_field(L, -1, "respond");
     refs->fallback = bq_vm_ref_field(L, -1, "fallback");
     refs->run_hooks = bq_vm_ref_field(L, -1, "run_hooks");
@@ -295,29 +345,40 @@ size_t bq_app_pending(const struct bq_app *app)
     return app->pending;
 }
 
-int bq_app_print_routes(struct bq_app *app, FILE *out)
-{
-    bq_routes_print(app, out);
-    return ferror(out) ? BQ_SYSTEM : BQ_OK;
-}
-
 struct printing {
-    struct bq_app *app;
+    int function; /* (json) -> text */
+    bool json;
     FILE *out;
 };
 
-static int print_openapi(lua_State *L)
+static int print_text(lua_State *L)
 {
-    struct printing *p = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, p->app->refs.openapi);
-    lua_call(L, 0, 1);
-    fprintf(p->out, "%s\n", lua_tostring(L, -1));
+    const struct printing *p = lua_touserdata(L, 1);
+    size_t n;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, p->function);
+    lua_pushboolean(L, p->json);
+    lua_call(L, 1, 1);
+    const char *text = lua_tolstring(L, -1, &n);
+    fwrite(text, 1, n, p->out);
     return 0;
+}
+
+static int print(struct bq_app *app, struct printing *p, const char *what)
+{
+    int rc = call_logged(app, print_text, p, what);
+    return rc == BQ_OK && ferror(p->out) ? BQ_SYSTEM : rc;
+}
+
+int bq_app_print_routes(struct bq_app *app, bool json, FILE *out)
+{
+    struct printing p = {app->refs.listing, json, out};
+    return print(app, &p, "the table of routes");
 }
 
 int bq_app_print_openapi(struct bq_app *app, FILE *out)
 {
-    struct printing p = {app, out};
-    int rc = call_logged(app, print_openapi, &p, "the OpenAPI document");
+    struct printing p = {app->refs.openapi, true, out};
+    int rc = print(app, &p, "the OpenAPI document");
+    fputc('\n', out);
     return rc == BQ_OK && ferror(out) ? BQ_SYSTEM : rc;
 }

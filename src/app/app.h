@@ -49,6 +49,15 @@ struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env);
  * does not load. For tests. */
 void bq_app_set_report(struct bq_app *app, void (*report)(void *arg, const char *text), void *arg);
 
+/* For `barq-server check`, before load: from now on problem(arg, text) is told each thing that is
+ * wrong, as "app.lua:12: …", instead of the log, and a mistake in a declaration ends neither the
+ * load nor the freeze. Fails: BQ_INVALID, and problem has been told. */
+int bq_app_begin_check(struct bq_app *app, void (*problem)(void *arg, const char *text), void *arg);
+
+/* After load and freeze, whatever became of them: tells the accidental globals in the files that
+ * path, app.lua, has loaded. */
+int bq_app_finish_check(struct bq_app *app, const char *path);
+
 /* Waiting tasks are dropped, the Lua state is closed. */
 void bq_app_free(struct bq_app *app);
 
@@ -94,7 +103,7 @@ size_t bq_app_pending(const struct bq_app *app);
 /* Prints the OpenAPI document, for `barq-server openapi`. Fails: BQ_INVALID (logged), BQ_SYSTEM. */
 int bq_app_print_openapi(struct bq_app *app, FILE *out);
 
-/* Prints method, path, name and place of every route, for `barq-server routes`. */
-int bq_app_print_routes(struct bq_app *app, FILE *out);
+/* Prints every route, for `barq-server routes`: aligned columns, or JSON. Fails: as the other. */
+int bq_app_print_routes(struct bq_app *app, bool json, FILE *out);
 
 #endif

@@ -22,6 +22,7 @@ struct bq_app_refs {
     int respond;       /* errors.respond(req, err, trace) -> Response */
     int fallback;      /* (req, status, allow) -> Response; LUA_NOREF without middleware */
     int openapi;       /* () -> the OpenAPI document as JSON text */
+    int listing;       /* (json) -> the table of routes as text */
     int run_hooks;     /* hooks.run(event) -> ok */
     int run_after;     /* hooks.run_after(list) */
     int abort;         /* errors.abort, for errors that C raises */
@@ -41,6 +42,8 @@ struct bq_app {
     struct bq_app_options options;
     void (*report)(void *arg, const char *text); /* NULL: nobody asked */
     void *report_arg;
+    void (*problem)(void *arg, const char *text); /* under `check`, instead of the log; or NULL */
+    void *problem_arg;
     struct bq_handles handles; /* of calls, for req objects */
     struct bq_router *router;
     struct bq_route *routes;

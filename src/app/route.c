@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/rc.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const method_names[] = {"GET",   "HEAD",   "POST",    "PUT",
@@ -18,6 +20,23 @@ static enum bq_method method_of(const char *name)
         if (strcmp(name, method_names[i]) == 0)
             return (enum bq_method)i;
     return BQ_METHOD_OTHER;
+}
+
+/* What is wrong with a declaration. */
+static void complain(const struct bq_app *app, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void complain(const struct bq_app *app, const char *format, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (app->problem)
+        app->problem(app->problem_arg, text);
+    else
+        bq_error("%s", text);
 }
 
 static char *copy_field(lua_State *L, const char *name)
@@ -109,11 +128,11 @@ static int add_route(struct bq_app *app, struct bq_route *route)
     if (rc == BQ_OK)
         name_params(route);
     else if (rc == BQ_CONFLICT)
-        bq_error("%s: the route %s \"%s\" is there already: %s declares \"%s\"", route->place,
+        complain(app, "%s: the route %s \"%s\" is there already: %s declares \"%s\"", route->place,
                  method_names[route->method], route->path, app->routes[other].place,
                  app->routes[other].path);
     else if (rc == BQ_INVALID)
-        bq_error("%s: the route's path \"%s\": %s", route->place, route->path, error);
+        complain(app, "%s: the route's path \"%s\": %s", route->place, route->path, error);
     return rc;
 }
 
@@ -144,7 +163,7 @@ int bq_routes_compile(struct bq_app *app, lua_State *L, int index)
         char error[512];
         read_route(app, L, route);
         if (read_declarations(app, L, route, error) != BQ_OK) {
-            bq_error("%s: %s", route->place ? route->place : "?", error);
+            complain(app, "%s: %s", route->place ? route->place : "?", error);
             result = BQ_INVALID;
         }
         lua_pop(L, 1);
@@ -167,23 +186,4 @@ void bq_routes_free(struct bq_app *app)
     app->routes = NULL;
     app->router = NULL;
     app->route_count = 0;
-}
-
-static int longest_path(const struct bq_app *app)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < app->route_count; i++)
-        if (strlen(app->routes[i].path) > most)
-            most = strlen(app->routes[i].path);
-    return (int)most;
-}
-
-void bq_routes_print(const struct bq_app *app, FILE *out)
-{
-    int width = longest_path(app);
-    for (size_t i = 0; i < app->route_count; i++) {
-        const struct bq_route *r = &app->routes[i];
-        fprintf(out, "%-7s  %-*s  %-20s  %s\n", method_names[r->method], width, r->path,
-                r->name ? r->name : "-", r->place);
-    }
 }

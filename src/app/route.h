@@ -51,7 +51,4 @@ int bq_routes_compile(struct bq_app *app, lua_State *L, int index);
 
 void bq_routes_free(struct bq_app *app);
 
-/* A line a route: method, path, name, place, in columns. */
-void bq_routes_print(const struct bq_app *app, FILE *out);
-
 #endif

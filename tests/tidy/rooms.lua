@@ -47,6 +47,7 @@ rooms.impure_calls = { "clock_gettime", "gettimeofday", "time", "nanosleep", "re
 rooms.covered_by = {
   ["src/adoption.c"] = "tests/e2e/adoption_spec.lua",
   ["src/aside.c"] = "tests/e2e/offload_spec.lua",
+  ["src/check.c"] = "tests/e2e/check_spec.lua",
   ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/main.c"] = "tests/e2e",
   ["src/reload.c"] = "tests/e2e/reload_spec.lua",

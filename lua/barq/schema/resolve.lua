@@ -2,6 +2,7 @@
 -- that hold them, and recursion without an end.
 local names = require "barq.names"
 local node = require "barq.schema.node"
+local problems = require "barq.problems"
 local tags = require "barq.schema.tags"
 
 local resolve = {}
@@ -89,15 +90,19 @@ end
 --- Raises: on a reference to nothing, a tag that some variant lacks, a value that would never end.
 function resolve.all(schemas)
   for _, n in ipairs(node.deferred) do
-    if n.kind == "ref" then link(n, schemas) end
+    if n.kind == "ref" then
+      problems.attempt(link, n, schemas)
+      -- What leads nowhere, and has been reported, is anything from then on.
+      if not n.target then n.kind, n.label = "any", "any" end
+    end
   end
   for _, n in ipairs(node.deferred) do
-    if n.kind == "union" then check_tag(n) end
+    if n.kind == "union" then problems.attempt(check_tag, n) end
   end
   local finite, sorted = {}, {}
   for name in pairs(schemas) do sorted[#sorted + 1] = name end
   table.sort(sorted)
-  for _, name in ipairs(sorted) do check_end(schemas[name].node, finite) end
+  for _, name in ipairs(sorted) do problems.attempt(check_end, schemas[name].node, finite) end
 end
 
 local settled = setmetatable({}, { __mode = "k" })

@@ -98,7 +98,7 @@ end
 local function become(directory, arguments, options)
   ffi.C.prctl(PR_SET_PDEATHSIG, ffi.cast("unsigned long", signals.SIGKILL))
   signals.signal(signals.SIGPIPE, signals.SIG_DFL)
-  assert(unistd.chdir(directory))
+  assert(unistd.chdir(options.directory or directory))
   for name, target in pairs { stdout = 1, stderr = 2 } do
     local flags = fcntl.O_WRONLY + fcntl.O_CREAT + fcntl.O_APPEND
     unistd.dup2(assert(fcntl.open(directory .. "/" .. name, flags, 384)), target) -- 0600
@@ -126,6 +126,7 @@ end
 ---@field file string? or its path, from the root of the repository
 ---@field files table<string, string>? further files of the directory
 ---@field command string? instead of serve
+---@field directory string? where it runs, instead of in its own
 ---@field args string[]? options; --port 0 and --workers 1 are added where nothing else is said
 ---@field line string[]? the whole command line, instead of all that
 ---@field env table<string, string>?

@@ -94,6 +94,38 @@ static void a_health_check_needs_no_url(void **state)
     means(p, BQ_COMMAND_HEALTH, "/ready");
 }
 
+static void a_new_project_has_a_folder(void **state)
+{
+    struct parsed *p = *state;
+    PARSE(p, "new", "myapp");
+    means(p, BQ_COMMAND_NEW, "myapp");
+    PARSE(p, "new");
+    refused(p, "the project's folder is missing: barq-server new myapp");
+}
+
+static void annotations_have_a_folder_of_their_own(void **state)
+{
+    struct parsed *p = *state;
+    PARSE(p, "annotations");
+    means(p, BQ_COMMAND_ANNOTATIONS, NULL);
+    PARSE(p, "annotations", "editor");
+    means(p, BQ_COMMAND_ANNOTATIONS, "editor");
+}
+
+static void only_routes_are_told_as_json(void **state)
+{
+    struct parsed *p = *state;
+    PARSE(p, "routes", "app.lua");
+    assert_false(p->line.json);
+    PARSE(p, "routes", "--json", "app.lua");
+    means(p, BQ_COMMAND_ROUTES, "app.lua");
+    assert_true(p->line.json);
+    PARSE(p, "check", "app.lua", "--json");
+    refused(p, "--json is an option of routes");
+    PARSE(p, "app.lua", "--json");
+    refused(p, "--json is an option of routes");
+}
+
 static void options_stand_anywhere(void **state)
 {
     struct parsed *p = *state;
@@ -139,8 +171,8 @@ static void an_unknown_command_is_refused(void **state)
     PARSE(p, "route", "app.lua");
     refused(p, "unknown command \"route\": did you mean \"routes\"?");
     PARSE(p, "bundle", "app.lua");
-    refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi, "
-               "test and health");
+    refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi, test, "
+               "health, new and annotations");
     PARSE(p, "serve", "app.lua", "other.lua");
     refused(p, "too many arguments: \"other.lua\"");
 }
@@ -173,7 +205,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_file_alone_is_served),        TEST(commands_stand_before_the_file),
         TEST(specs_need_not_be_named),       TEST(two_dashes_end_the_options),
-        TEST(options_stand_anywhere),        TEST(two_dashes_end_the_options),
+        TEST(a_new_project_has_a_folder),    TEST(annotations_have_a_folder_of_their_own),
+        TEST(only_routes_are_told_as_json),  TEST(options_stand_anywhere),
         TEST(help_and_version_need_no_file), TEST(a_missing_file_is_named_so),
         TEST(an_unknown_command_is_refused), TEST(a_bad_option_is_refused),
         TEST(help_names_the_commands),       TEST(a_health_check_needs_no_url),
