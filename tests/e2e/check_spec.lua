@@ -88,7 +88,8 @@ barq.get("/5", { query = { q = t.string{ pattern = "(" } } }, function() end)
       "app.lua:11: query: app.lua:11: the pattern '(' is not a regular expression: missing closing "
         .. "parenthesis at offset 1",
       'app.lua:7: the route GET "/1/{name}" is there already: app.lua:6 declares "/1/{id}"',
-      'app.lua:10: the route\'s path "/4/{id": "/4/{id", position 4: "{" without "}" in its segment',
+      'app.lua:10: the route\'s path "/4/{id": "/4/{id", position 4: "{" without "}" in its '
+        .. "segment",
     })
   end)
 
