@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,10 +209,9 @@ static bool is_name(const char *s)
 static int find_name(const char *folder, char name[static NAME_MAX_BYTES + 1],
                      struct bq_config_error *error)
 {
-    char *real = realpath(folder, NULL);
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s", real ? real : folder);
-    free(real);
+    char path[PATH_MAX];
+    if (!realpath(folder, path))
+        snprintf(path, sizeof path, "%s", folder);
     for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
         path[n - 1] = '\0';
     const char *slash = strrchr(path, '/');

@@ -15,7 +15,8 @@ function config.config(settings)
     place.fail("barq.config: a table expected, got %s", type(settings))
   end
   local here = place.here() or "barq.config"
-  for name, value in pairs(settings) do
+  for _, name in ipairs(names.sorted(settings)) do
+    local value = settings[name]
     if type(name) ~= "string" then
       place.fail("barq.config: settings have names, as { port = 8080 }; got [%s]", tostring(name))
     end

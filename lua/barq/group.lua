@@ -169,8 +169,8 @@ local function check_spec(spec, fields, what)
   if type(spec) ~= "table" then
     place.fail("%s: the spec is a table, not a %s", what, type(spec))
   end
-  for key, value in pairs(spec) do
-    checked[key] = problems.attempt(check_option, fields, key, value, what)
+  for _, key in ipairs(names.sorted(spec)) do
+    checked[key] = problems.attempt(check_option, fields, key, spec[key], what)
   end
   return checked
 end

@@ -37,6 +37,16 @@ function names.nearest(name, known)
   return best
 end
 
+--- The keys of a table, so that messages come in the same order every time.
+---@param object table
+---@return any[]
+function names.sorted(object)
+  local sorted = {}
+  for key in pairs(object) do sorted[#sorted + 1] = key end
+  table.sort(sorted, function(a, b) return tostring(a) < tostring(b) end)
+  return sorted
+end
+
 --- ' (did you mean "x"?)', or a list of what there is when nothing is near.
 ---@param name any
 ---@param known table keys are the right names
@@ -44,9 +54,8 @@ end
 function names.hint(name, known)
   local near = type(name) == "string" and names.nearest(name, known)
   if near then return (' (did you mean "%s"?)'):format(near) end
-  local sorted = {}
-  for right in pairs(known) do sorted[#sorted + 1] = tostring(right) end
-  table.sort(sorted)
+  local sorted = names.sorted(known)
+  for i, right in ipairs(sorted) do sorted[i] = tostring(right) end
   return " (there is " .. table.concat(sorted, ", ") .. ")"
 end
 

@@ -161,13 +161,13 @@ int bq_routes_compile(struct bq_app *app, lua_State *L, int index)
         lua_rawgeti(L, index, (int)i + 1);
         struct bq_route *route = &app->routes[i];
         char error[512];
+        app->route_count++; /* what follows may raise, and what it has copied is freed */
         read_route(app, L, route);
         if (read_declarations(app, L, route, error) != BQ_OK) {
             complain(app, "%s: %s", route->place ? route->place : "?", error);
             result = BQ_INVALID;
         }
         lua_pop(L, 1);
-        app->route_count++;
     }
     int rc = add_routes(app);
     return rc == BQ_OK ? result : rc;

@@ -70,9 +70,10 @@ describe("the command line", function()
     local lines = {}
     for line in s:output():gmatch("[^\n]+") do lines[#lines + 1] = line:gsub("%s+", " ") end
     assert.same({
-      "GET /items/{id:int} get_item app.lua:2", "ANY /g/x - app.lua:3",
-      "POST /last - app.lua:4", -- a tail call, of which only the handler's place is left
-      "GET /openapi.json - barq", "GET /docs - barq", "GET /docs/assets/{file} - barq",
+      "METHOD PATH NAME DEPENDS PLACE",
+      "GET /items/{id:int} get_item - app.lua:2", "ANY /g/x - - app.lua:3",
+      "POST /last - - app.lua:4", -- a tail call, of which only the handler's place is left
+      "GET /openapi.json - - barq", "GET /docs - - barq", "GET /docs/assets/{file} - - barq",
     }, lines)
   end)
 
