@@ -162,16 +162,13 @@ void bq_command_line_print_help(FILE *out)
     bq_command_line_print_usage(out);
     fputs("\n"
           "  serve   serves the application (what barq-server does without a command)\n"
-          "  routes  prints method, path, name, dependencies and place of every route; --json\n"
-          "          for programs\n"
+          "  routes  prints method, path, name, dependencies and place of every route (--json)\n"
           "  openapi prints the OpenAPI 3.1 document of the application\n"
-          "  check   loads the application and tells everything that is wrong with it, accidental\n"
-          "          globals too, or \"ok\"\n"
+          "  check   loads the application and tells everything that is wrong with it, or \"ok\"\n"
           "  test    runs specs with busted: a file, a folder, or what is in tests or spec\n"
           "  health  asks a server whether it answers: the one that the options say, or a URL\n"
           "  new     makes a project in a folder: an application, specs, a Dockerfile\n"
-          "  annotations\n"
-          "          writes what an editor knows barq by into a folder (.barq)\n"
+          "  annotations writes what an editor knows barq by into a folder (.barq)\n"
           "\n"
           "options, with their defaults:\n",
           out);
