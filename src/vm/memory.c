@@ -156,6 +156,9 @@ static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
 {
     struct bq_vm *vm = arg;
+    if (bytes == 0 && !old)
+        return NULL; /* what LuaJIT had no memory for, it frees with the size that it would have had
+                      */
     if (bytes == 0 && keep(vm, old, old_bytes)) {
         vm->bytes -= old_bytes;
         return NULL;
