@@ -440,14 +440,10 @@ static void *run(void *arg)
 
 void bq_adoption_init(struct bq_adoption *a, struct bq_server *server)
 {
-    pthread_condattr_t monotonic;
     *a = (struct bq_adoption){.server = server, .watcher.wake = wake};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&a->standby_lock, NULL);
     pthread_mutex_init(&a->lock, NULL);
-    pthread_cond_init(&a->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    bq_clock_cond_init(&a->changed);
 }
 
 int bq_adoption_start(struct bq_adoption *a)

@@ -150,14 +150,10 @@ static bool join_all(struct bq_server *s, uint64_t deadline_ms)
 
 void bq_server_init(struct bq_server *s, struct bq_config *config, const char *app_path)
 {
-    pthread_condattr_t monotonic;
     *s = (struct bq_server){
         .config = config, .app_path = app_path, .worker_count = 1, .slot_count = 1};
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    bq_clock_cond_init(&s->changed);
     s->workers = bq_alloc_must(SLOTS_MAX * sizeof *s->workers);
     for (unsigned i = 0; i < SLOTS_MAX; i++)
         bq_worker_init(&s->workers[i], s, i);

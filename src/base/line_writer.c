@@ -8,6 +8,7 @@
  */
 #include "base/line_writer.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -275,13 +276,9 @@ static void *run(void *arg)
 
 static void init_sync(struct bq_line_writer *w)
 {
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, &monotonic);
-    pthread_cond_init(&w->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    bq_clock_cond_init(&w->wake);
+    bq_clock_cond_init(&w->ended);
 }
 
 static bool is_pipe(int fd)

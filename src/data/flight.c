@@ -6,6 +6,7 @@
  */
 #include "data/flight.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "data/store.h"
@@ -171,7 +172,7 @@ int bq_flight_join(struct bq_store *s, bq_str key, struct bq_loop *loop, uint64_
     }
     /* The loop's own clock may be old by now. The job cannot run before this: it runs
      * on this thread. */
-    bq_timer_set(bq_loop_wheel(loop), &w->timer, bq_store_now_ms() + wait_ms);
+    bq_timer_set(bq_loop_wheel(loop), &w->timer, bq_clock_ms() + wait_ms);
     *wait = w;
     return BQ_OK;
 }

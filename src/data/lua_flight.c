@@ -4,6 +4,7 @@
  * The userdata ends its flight when it is collected: a leader whose task was dropped
  * holds nobody up for longer than that.
  */
+#include "base/clock.h"
 #include "base/rc.h"
 #include "data/flight.h"
 #include "data/lua_binding.h"
@@ -64,7 +65,7 @@ static int push_state(lua_State *L, enum state state)
 static int wait_for(lua_State *L, struct bq_store *s, const struct bq_shared_key *key,
                     double deadline_ms)
 {
-    double left_ms = deadline_ms - (double)bq_store_now_ms();
+    double left_ms = deadline_ms - (double)bq_clock_ms();
     if (left_ms <= 0)
         return push_state(L, TIMEOUT);
     struct bq_vm *vm = bq_vm_of(L);

@@ -6,6 +6,7 @@
  */
 #include "data/lua_shared.h"
 
+#include "base/clock.h"
 #include "base/rc.h"
 #include "data/lua_binding.h"
 
@@ -392,7 +393,7 @@ static int l_clear(lua_State *L)
 /* now() → monotonic seconds */
 static int l_now(lua_State *L)
 {
-    lua_pushnumber(L, (double)bq_store_now_ms() / 1000);
+    lua_pushnumber(L, (double)bq_clock_ms() / 1000);
     return 1;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/rc.h"
 #include "base/utf8.h"
+#include "vm/rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -169,32 +170,21 @@ void bq_sqlite_push_integer(lua_State *L, int64_t i)
     lua_pushlstring(L, digits, (size_t)n);
 }
 
-static void take(struct bq_buf *from, void *to, size_t n)
-{
-    memcpy(to, from->data + from->pos, n);
-    from->pos += n;
-}
-
 static void push_value(lua_State *L, struct bq_buf *rows, bool nulls)
 {
-    char kind = rows->data[rows->pos++];
-    int64_t i;
-    double d;
-    uint32_t n;
-    switch (kind) {
+    struct bq_cell cell;
+    const char *next = bq_rows_cell(rows->data + rows->pos, &cell);
+    rows->pos = (size_t)(next - rows->data);
+    switch (cell.kind) {
     case 'I':
-        take(rows, &i, sizeof i);
-        bq_sqlite_push_integer(L, i);
+        bq_sqlite_push_integer(L, cell.integer);
         return;
     case 'D':
-        take(rows, &d, sizeof d);
-        lua_pushnumber(L, d);
+        lua_pushnumber(L, cell.number);
         return;
     case 'T':
     case 'B':
-        take(rows, &n, sizeof n);
-        lua_pushlstring(L, rows->data + rows->pos, n);
-        rows->pos += n;
+        lua_pushlstring(L, cell.bytes.p, cell.bytes.n);
         return;
     default:
         if (nulls)
@@ -209,11 +199,9 @@ int bq_sqlite_push_names(lua_State *L, const struct bq_sqlite_call *call)
     const char *p = call->names.data;
     luaL_checkstack(L, (int)call->columns + 8, "too many columns");
     for (uint32_t i = 0; i < call->columns; i++) {
-        uint32_t n;
-        memcpy(&n, p, sizeof n);
-        p += sizeof n;
-        lua_pushlstring(L, p, n);
-        p += n;
+        bq_str name;
+        p = bq_rows_name(p, &name);
+        lua_pushlstring(L, name.p, name.n);
     }
     return lua_gettop(L) - (int)call->columns + 1;
 }

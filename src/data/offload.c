@@ -224,18 +224,14 @@ static bool start_thread(struct bq_offload *o)
 
 struct bq_offload *bq_offload_new(void)
 {
-    pthread_condattr_t monotonic;
     struct bq_offload *o = bq_alloc_zero(sizeof *o);
     if (!o)
         return NULL;
     o->options.threads_max = o->users = 1;
     bq_list_init(&o->turns);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&o->lock, NULL);
-    pthread_cond_init(&o->work, &monotonic);
-    pthread_cond_init(&o->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    bq_clock_cond_init(&o->work);
+    bq_clock_cond_init(&o->ended);
     return o;
 }
 

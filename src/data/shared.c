@@ -1,13 +1,13 @@
 /* shared.c: stores by name, and their operations, each under the lock of one stripe. */
 #include "data/shared.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "data/flight.h"
 #include "data/store.h"
 
 #include <math.h>
-#include <time.h>
 
 #define NUMBER_BYTES (1 + sizeof(double))
 
@@ -19,13 +19,6 @@ struct bq_stores {
     uint64_t (*now_ms)(void);
 };
 
-uint64_t bq_store_now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 struct bq_stores *bq_stores_new(void)
 {
     struct bq_stores *s = bq_alloc_zero(sizeof *s);
@@ -36,7 +29,7 @@ struct bq_stores *bq_stores_new(void)
         return NULL;
     }
     pthread_mutex_init(&s->lock, NULL);
-    s->now_ms = bq_store_now_ms;
+    s->now_ms = bq_clock_ms;
     return s;
 }
 

@@ -44,9 +44,6 @@ void bq_stores_free(struct bq_stores *s);
  * below BQ_STORE_BYTES_MIN, a name too long, more than BQ_STORES_MAX stores). */
 int bq_stores_open(struct bq_stores *s, bq_str name, size_t bytes_max, struct bq_store **out);
 
-/* Monotonic milliseconds. */
-uint64_t bq_store_now_ms(void);
-
 /* Stores opened from now on measure expiry with this clock, for tests. */
 void bq_stores_set_clock(struct bq_stores *s, uint64_t (*now_ms)(void));
 
