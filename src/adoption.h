@@ -43,17 +43,17 @@ struct bq_adoption {
 /* What concerns one worker. Stands in struct bq_worker. */
 struct bq_adoption_part {
     struct bq_job ask_job, park_job;
-    atomic_bool asked;    /* a job is on its way; it may never run in one that ends */
-    atomic_bool stuck;    /* inside Lua for long: others may borrow */
-    atomic_bool parked;   /* absent on purpose: to be taken over altogether */
-    atomic_bool useful;   /* has taken something over since the last tick */
-    atomic_bool retiring; /* it ends: takes nothing over, and no new code */
+    atomic_bool asked;        /* a job is on its way; it may never run in one that ends */
+    atomic_bool stuck;        /* inside Lua for long: others may borrow */
+    atomic_bool parked;       /* absent on purpose: to be taken over altogether */
+    atomic_bool useful;       /* has taken something over since the last tick */
+    atomic_bool retiring;     /* it ends: takes nothing over, and no new code */
+    atomic_ullong absence_ms; /* when its last absence was first seen */
 
     /* adoption.c's thread's own: */
-    bool live;           /* it turns its loop */
-    bool unseen;         /* stuck, and nobody was asked to look since */
-    uint32_t absence;    /* the number of its last absence … */
-    uint64_t absence_ms; /* … and when that was first seen */
+    bool live;        /* it turns its loop */
+    bool unseen;      /* stuck, and nobody was asked to look since */
+    uint32_t absence; /* the number of its last absence */
     uint64_t asked_ms, needed_ms;
 };
 

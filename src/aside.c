@@ -7,7 +7,7 @@
 static void open_state(lua_State *L, void *arg)
 {
     const struct bq_aside *aside = arg;
-    bq_modules_preload(L, aside->stores, NULL);
+    bq_modules_preload(L, &(struct bq_modules_env){.stores = aside->stores});
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
     lua_getfield(L, -1, "barq.aside");

@@ -23,7 +23,7 @@ struct check {
 static void open_modules(lua_State *L, void *arg)
 {
     const struct check *c = arg;
-    bq_modules_preload(L, c->stores, c->offload);
+    bq_modules_preload(L, &(struct bq_modules_env){.stores = c->stores, .offload = c->offload});
 }
 
 /* The same mistake shows in every route that shares what is wrong. Without memory to remember it,
@@ -68,7 +68,8 @@ static int set_from_app(void *arg, bq_str name, bq_str value, const char *place)
 
 static bool open_app(struct check *c)
 {
-    const struct bq_app_env env = {open_modules, c, bq_version, 0};
+    const struct bq_app_env env = {
+        .open_modules = open_modules, .open_modules_arg = c, .version = bq_version};
     c->stores = bq_stores_new();
     c->offload = bq_offload_new();
     c->loop = bq_loop_new();

@@ -42,6 +42,7 @@ struct bq_config {
     uint64_t standby_max;
     uint64_t standby_ms_max;
     uint64_t dev;
+    bq_str admin;        /* n = 0: no admin port */
     uint64_t access_log; /* enum bq_access_format */
     uint64_t log_level;  /* enum bq_log_level */
     uint64_t drain_ms_max;

@@ -11,7 +11,7 @@
 #include "data/lua_sqlite.h"
 #include "docs_ui.h"
 
-/* Every opener's upvalue is the process's stores. */
+/* An opener's upvalue is what its module works with. */
 static int open_shared(lua_State *L)
 {
     bq_shared_open(L, lua_touserdata(L, lua_upvalueindex(1)));
@@ -20,18 +20,9 @@ static int open_shared(lua_State *L)
 
 static int open_sqlite(lua_State *L)
 {
-    bq_sqlite_open_module(L);
+    bq_sqlite_open_module(L, lua_touserdata(L, lua_upvalueindex(1)));
     return 1;
 }
-
-/* Every module written in C; "barq.core" is missing because each application brings its
- * own (app/lua_core.h). */
-static const luaL_Reg c_modules[] = {
-    {"barq.shared.core", open_shared},
-    {"barq.sqlite.core", open_sqlite},
-    {"barq.docs.core", bq_docs_ui_open},
-    {NULL, NULL},
-};
 
 /* The loader of an embedded source: its upvalue points to the row of the list. */
 static int load_source(lua_State *L)
@@ -50,24 +41,26 @@ static int open_offload(lua_State *L)
     return 1;
 }
 
-void bq_modules_preload(lua_State *L, struct bq_stores *stores, struct bq_offload *offload)
+/* Into the table on top. */
+static void preload(lua_State *L, const char *name, lua_CFunction opener, void *upvalue)
+{
+    lua_pushlightuserdata(L, upvalue);
+    lua_pushcclosure(L, opener, 1);
+    lua_setfield(L, -2, name);
+}
+
+void bq_modules_preload(lua_State *L, const struct bq_modules_env *env)
 {
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
-    if (offload) {
-        lua_pushlightuserdata(L, offload);
-        lua_pushcclosure(L, open_offload, 1);
-        lua_setfield(L, -2, "barq.offload.core");
-    }
-    for (const luaL_Reg *m = c_modules; m->name; m++) {
-        lua_pushlightuserdata(L, stores);
-        lua_pushcclosure(L, m->func, 1);
-        lua_setfield(L, -2, m->name);
-    }
-    for (const struct bq_lua_source *s = bq_lua_sources; s->name; s++) {
-        lua_pushlightuserdata(L, (void *)s);
-        lua_pushcclosure(L, load_source, 1);
-        lua_setfield(L, -2, s->name);
-    }
+    /* Every module written in C; "barq.core" is missing because each application brings its
+     * own (app/lua_core.h). */
+    preload(L, "barq.shared.core", open_shared, env->stores);
+    preload(L, "barq.sqlite.core", open_sqlite, env->sqlite);
+    preload(L, "barq.docs.core", bq_docs_ui_open, NULL);
+    if (env->offload)
+        preload(L, "barq.offload.core", open_offload, env->offload);
+    for (const struct bq_lua_source *s = bq_lua_sources; s->name; s++)
+        preload(L, s->name, load_source, (void *)s);
     lua_pop(L, 2);
 }

@@ -9,6 +9,7 @@
 
 #include "data/offload.h"
 #include "data/shared.h"
+#include "data/sqlite_tally.h"
 #include "vm/lua.h"
 
 #include <stddef.h>
@@ -22,9 +23,14 @@ struct bq_lua_source {
 };
 extern const struct bq_lua_source bq_lua_sources[];
 
-/* Makes all of them loadable by require. barq.shared opens its stores in stores, barq.offload
- * runs its functions on offload (NULL: there is no such module); both outlive L. Raises: on memory
- * exhaustion. */
-void bq_modules_preload(lua_State *L, struct bq_stores *stores, struct bq_offload *offload);
+/* What they work with; it outlives the state. */
+struct bq_modules_env {
+    struct bq_stores *stores;       /* barq.shared's */
+    struct bq_offload *offload;     /* NULL: there is no barq.offload */
+    struct bq_sqlite_tally *sqlite; /* NULL: nobody counts */
+};
+
+/* Makes all of them loadable by require. Raises: on memory exhaustion. */
+void bq_modules_preload(lua_State *L, const struct bq_modules_env *env);
 
 #endif

@@ -39,6 +39,8 @@ const struct bq_option bq_options[] = {
      .zero = "auto", .help = "threads for barq.offload; auto is one for each processor"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
      .help = "for development: reload on change, show errors to clients"},
+    {"admin", BQ_OPTION_STRING, AT(admin), NULL,
+     .help = "host:port or unix:/path for metrics, health and a live page; off without"},
     {"access_log", BQ_OPTION_ENUM, AT(access_log), "off", .words = access_words, .implied = "text",
      .help = "on standard output"},
     {"log_level", BQ_OPTION_ENUM, AT(log_level), "info", .words = level_words,

@@ -266,31 +266,34 @@ static bool try_all(struct bq_server *s)
 }
 
 /* No standby worker starts or ends meanwhile. */
-static void reload(struct bq_server *s, uint64_t began_ms)
+static bool reload(struct bq_server *s, uint64_t began_ms)
 {
     wait_for_loading(s);
     if (!build_all(s)) {
         bq_error("reload: the new code does not load, the old goes on");
-        return;
+        return false;
     }
     if (!try_all(s)) {
         each_in_hand(s, post_discard);
         bq_error("reload: a \"worker\" hook of the new code failed, the old goes on");
-        return;
+        return false;
     }
     bq_offload_renew(s->offload);
     unsigned n = each_in_hand(s, post_commit);
     bq_info("reloaded: %u worker%s got the new code after %llu ms", n, n == 1 ? "" : "s",
             (unsigned long long)(bq_clock_ms() - began_ms));
+    return true;
 }
 
 void bq_reload(struct bq_server *s)
 {
     bq_info("SIGHUP: reloading %s", s->app_path);
     bq_adoption_hold(&s->adoption, true);
-    if (wait_for_last(s))
-        reload(s, bq_clock_ms());
+    bool done = wait_for_last(s);
+    if (done)
+        done = reload(s, bq_clock_ms());
     else
         bq_warn("reload: the last one has not come to its end in every worker; try again later");
+    atomic_fetch_add(done ? &s->reloads : &s->reloads_failed, 1);
     bq_adoption_hold(&s->adoption, false);
 }

@@ -157,7 +157,25 @@ void bq_server_init(struct bq_server *s, struct bq_config *config, const char *a
     s->workers = bq_alloc_must(SLOTS_MAX * sizeof *s->workers);
     for (unsigned i = 0; i < SLOTS_MAX; i++)
         bq_worker_init(&s->workers[i], s, i);
+    s->tallies = bq_alloc_must(SLOTS_MAX * sizeof *s->tallies);
     bq_adoption_init(&s->adoption, s);
+}
+
+static void free_tally(struct bq_worker_tally *tally)
+{
+    if (tally)
+        bq_tallies_release(&tally->answers);
+    bq_free(tally);
+}
+
+struct bq_worker_tally *bq_server_tally(struct bq_server *s, unsigned number)
+{
+    struct bq_worker_tally *tally = atomic_load(&s->tallies[number]);
+    if (!tally && (tally = bq_alloc_zero(sizeof *tally))) {
+        bq_tallies_init(&tally->answers);
+        atomic_store(&s->tallies[number], tally);
+    }
+    return tally;
 }
 
 void bq_server_release(struct bq_server *s)
@@ -165,6 +183,10 @@ void bq_server_release(struct bq_server *s)
     for (unsigned i = 0; i < s->slot_count; i++)
         bq_worker_release(&s->workers[i]);
     bq_free(s->workers);
+    for (unsigned i = 0; i < s->slot_count; i++)
+        free_tally(s->tallies[i]);
+    bq_free(s->tallies);
+    bq_inside_release(&s->inside);
     bq_watchdog_release(&s->watchdog);
     bq_adoption_release(&s->adoption);
     bq_offload_free(s->offload);
@@ -290,12 +312,23 @@ static bool start_listening(struct bq_server *s)
     return wait_start(s, BQ_WORKER_SERVING);
 }
 
+/* From now on it can be asked how the start goes. */
+static int start_inside(struct bq_server *s)
+{
+    bq_signals_block();
+    int rc = bq_inside_start(&s->inside, s);
+    bq_signals_unblock();
+    return rc;
+}
+
 /* Without adoption the server serves as well, and the log has said why. */
 static bool start(struct bq_server *s)
 {
     s->worker_count = bq_config_worker_count(s->config);
     s->slot_count = s->worker_count + (s->config->adoption ? (unsigned)s->config->standby_max : 0);
     raise_descriptors(s);
+    if (start_inside(s) != BQ_OK)
+        return false;
     return bq_app_run_hooks(s->workers[0].app, "start") == BQ_OK && start_threads(s) &&
            start_listening(s) && (bq_adoption_start(&s->adoption), true);
 }
@@ -308,6 +341,9 @@ static void announce(struct bq_server *s)
             s->worker_count, s->worker_count == 1 ? "" : "s");
     if (s->config->dev && s->config->docs)
         bq_info("the API's page is at /docs");
+    if (bq_inside_text(&s->inside, text))
+        bq_info("metrics and the live page are on %s", text);
+    bq_inside_set_phase(&s->inside, BQ_ADMIN_SERVING);
     bq_notify_say(&s->notify, "READY=1\nSTATUS=serving on %s", text);
 }
 
@@ -341,6 +377,7 @@ static int watch(struct bq_server *s)
 /* What is left to do once no worker can add to it. */
 static void close_outside(struct bq_server *s)
 {
+    bq_inside_stop(&s->inside);
     bq_listeners_close(&s->listeners);
     if (s->access_log && !bq_line_writer_close(s->access_log, LOG_FLUSH_MS))
         bq_warn("access log: its last lines are lost, nobody reads them");
@@ -397,6 +434,7 @@ static void set_stopping(struct bq_server *s)
 static int stop(struct bq_server *s, int number)
 {
     uint64_t deadline = bq_clock_ms() + s->config->drain_ms_max;
+    bq_inside_set_phase(&s->inside, BQ_ADMIN_DRAINING);
     bq_source_watch_stop(&s->sources);
     /* systemd kills after TimeoutStopSec, unless it is told to wait for longer. */
     bq_notify_say(&s->notify,

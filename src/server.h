@@ -5,8 +5,9 @@
  *     ─> stop hook ─> end
  *
  * The struct lists everything that threads share, with the rule that protects it. There
- * are these threads: main (which loads, then waits for signals), the workers, those of adoption.h
- * and source_watch.h, the access log's writer, and those that barq.offload and barq.sqlite use.
+ * are these threads: main (which loads, then waits for signals), the workers, those of adoption.h,
+ * source_watch.h and admin/admin.h, the access log's writer, and those that barq.offload and
+ * barq.sqlite use.
  */
 #ifndef BQ_SERVER_H
 #define BQ_SERVER_H
@@ -16,6 +17,8 @@
 #include "base/line_writer.h"
 #include "config.h"
 #include "data/shared.h"
+#include "data/sqlite_tally.h"
+#include "inside.h"
 #include "listeners.h"
 #include "notify.h"
 #include "source_watch.h"
@@ -23,6 +26,12 @@
 #include "worker.h"
 
 #include <pthread.h>
+
+/* A worker's counts: it alone counts, any thread may read. */
+struct bq_worker_tally {
+    struct bq_tallies answers;
+    struct bq_sqlite_tally sqlite;
+};
 
 struct bq_server {
     /* Written before the workers' threads start, only read from then on. */
@@ -50,6 +59,12 @@ struct bq_server {
     pthread_cond_t changed;
     bool stopping; /* who has not come to turn its loop, shall not */
 
+    /* What each worker counts, by its number, from its first application on; it outlives the
+     * worker. */
+    struct bq_worker_tally *_Atomic *tallies;
+    atomic_ullong reloads, reloads_failed;
+
+    struct bq_inside inside; /* the admin port's */
     struct bq_adoption adoption;
     struct bq_source_watch sources; /* in development */
 };
@@ -75,6 +90,10 @@ int bq_server_run(struct bq_server *s);
 /* For workers: tells main, and waits for nothing. False: too late, the server stops; end. Thread:
  * any. */
 bool bq_server_set_state(struct bq_server *s, struct bq_worker *w, enum bq_worker_state state);
+
+/* What the worker of that number counts in. Fails: NULL without memory. Thread: that which builds
+ * an application for it. */
+struct bq_worker_tally *bq_server_tally(struct bq_server *s, unsigned number);
 
 /* "barq-server: " and the sentence on standard error: for what keeps it from starting. */
 void bq_server_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -21,7 +21,7 @@ struct run {
 static int run_specs(lua_State *L)
 {
     struct run *run = lua_touserdata(L, 1);
-    bq_modules_preload(L, run->stores, NULL);
+    bq_modules_preload(L, &(struct bq_modules_env){.stores = run->stores});
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "preload");
     lua_pushcfunction(L, bq_lua_testing_open);

@@ -41,7 +41,7 @@ int bq_testing_set(struct bq_testing *t, const char *name, bq_str value)
 static void open_modules(lua_State *L, void *arg)
 {
     const struct bq_testing *t = arg;
-    bq_modules_preload(L, t->stores, t->offload);
+    bq_modules_preload(L, &(struct bq_modules_env){.stores = t->stores, .offload = t->offload});
 }
 
 static void keep_report(void *arg, const char *text)
@@ -100,7 +100,8 @@ static int serve(struct bq_testing *t)
 
 int bq_testing_start(struct bq_testing *t, struct bq_vm *host, const char *path)
 {
-    const struct bq_app_env env = {open_modules, t, BARQ_VERSION, 0};
+    const struct bq_app_env env = {
+        .open_modules = open_modules, .open_modules_arg = t, .version = BARQ_VERSION};
     int rc = BQ_MEMORY;
     t->vm = bq_guest_new(host, t->loop);
     if (!t->vm)

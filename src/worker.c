@@ -34,13 +34,21 @@ bool bq_worker_turns(const struct bq_worker *w)
 static void open_modules(lua_State *L, void *arg)
 {
     const struct bq_worker *w = arg;
-    bq_modules_preload(L, w->server->stores, w->server->offload);
+    struct bq_worker_tally *tally = bq_server_tally(w->server, w->number);
+    const struct bq_modules_env env = {w->server->stores, w->server->offload,
+                                       tally ? &tally->sqlite : NULL};
+    bq_modules_preload(L, &env);
 }
 
 /* NULL: logged. */
 static struct bq_app *new_app(struct bq_worker *w)
 {
-    const struct bq_app_env env = {open_modules, w, BARQ_VERSION, w->number};
+    struct bq_worker_tally *tally = bq_server_tally(w->server, w->number);
+    const struct bq_app_env env = {.open_modules = open_modules,
+                                   .open_modules_arg = w,
+                                   .version = BARQ_VERSION,
+                                   .worker = w->number,
+                                   .tallies = tally ? &tally->answers : NULL};
     struct bq_app *app = bq_app_new(w->loop, &env, w->server->config->lua_bytes_max);
     if (!app)
         bq_error("worker %u: no Lua state (option lua_memory_max)", w->number);
@@ -94,6 +102,14 @@ static int open_access_log(struct bq_worker *w)
     return BQ_OK;
 }
 
+/* What its answers that belong to no route are counted in. NULL: nobody looks, or no memory. */
+static struct bq_tally *unmatched(const struct bq_worker *w)
+{
+    struct bq_server *s = w->server;
+    struct bq_worker_tally *tally = s->inside.admin ? bq_server_tally(s, w->number) : NULL;
+    return tally ? bq_tally_get(&tally->answers, BQ_STR(""), BQ_STR("unmatched")) : NULL;
+}
+
 static int open_serve(struct bq_worker *w)
 {
     struct bq_handler handler = bq_app_handler(w->app);
@@ -102,6 +118,7 @@ static int open_serve(struct bq_worker *w)
             .limits = bq_config_serve_limits(w->server->config),
             .access = w->access ? bq_access_log_write : NULL,
             .access_arg = w->access,
+            .tally = unmatched(w),
         };
         w->serve = bq_serve_new(w->loop, &config, &handler);
     }

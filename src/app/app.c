@@ -120,6 +120,9 @@ struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env)
     app->vm = vm;
     app->env = *env;
     app->refs.fallback = LUA_NOREF;
+    bq_tallies_init(&app->own_tallies);
+    app->tallies = env->tallies ? env->tallies : &app->own_tallies;
+    app->outside = bq_tally_get(app->tallies, BQ_STR(""), BQ_STR("outside"));
     bq_handles_init(&app->handles);
     bq_list_init(&app->afters);
     bq_invalid_init(&app->invalid);
@@ -197,6 +200,7 @@ void bq_app_free(struct bq_app *app)
     bq_buf_release(&app->body);
     bq_invalid_release(&app->invalid);
     bq_schemas_release(&app->schemas);
+    bq_tallies_release(&app->own_tallies);
     bq_free(app);
 }
 
@@ -338,6 +342,18 @@ struct bq_handler bq_app_handler(struct bq_app *app)
 {
     return (struct bq_handler){app, bq_dispatch_head, bq_dispatch_request, bq_dispatch_gone,
                                bq_dispatch_abandon};
+}
+
+struct bq_app_figures bq_app_figures(const struct bq_app *app)
+{
+    const struct bq_vm *vm = app->vm;
+    return (struct bq_app_figures){
+        .lua_bytes = vm->bytes,
+        .lua_bytes_max = vm->bytes_max,
+        .tasks = vm->task_count,
+        .tasks_idle = vm->idle_count,
+        .tasks_waiting = bq_vm_waiting_count(vm),
+    };
 }
 
 size_t bq_app_pending(const struct bq_app *app)

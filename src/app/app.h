@@ -17,6 +17,7 @@
 
 struct bq_app;
 struct bq_loop;
+struct bq_tallies;
 struct bq_vm;
 
 /* What the porch decides for it. */
@@ -26,6 +27,9 @@ struct bq_app_env {
     void *open_modules_arg;
     const char *version;
     unsigned worker; /* its number, from 0 */
+    /* Where its routes find what they are counted under; it outlives the application. NULL: it
+     * keeps them itself. */
+    struct bq_tallies *tallies;
 };
 
 /* What configuration says about applications; see src/config.h. */
@@ -96,6 +100,24 @@ void bq_app_start_hooks(struct bq_app *app, const char *event, void (*done)(void
 
 /* What serve calls. Valid: until bq_app_free. */
 struct bq_handler bq_app_handler(struct bq_app *app);
+
+/* What its Lua state holds. */
+struct bq_app_figures {
+    uint64_t lua_bytes, lua_bytes_max; /* 0: no limit */
+    uint64_t tasks, tasks_idle;        /* coroutines of the server's; those that wait for work */
+    uint64_t tasks_waiting;            /* those that wait inside a handler or hook */
+};
+struct bq_app_figures bq_app_figures(const struct bq_app *app);
+
+#define BQ_APP_WHERE_MAX 200
+
+/* Where the work for an exchange stands, which this app or one before it was given and has not
+ * responded to: the route's path ("": none matched), and a text such as "sleep at app.lua:12". */
+struct bq_app_progress {
+    bq_str route; /* valid: as long as the exchange */
+    char where[BQ_APP_WHERE_MAX];
+};
+void bq_app_progress(const struct bq_exchange *ex, struct bq_app_progress *out);
 
 /* Exchanges and req:after functions that have not ended. */
 size_t bq_app_pending(const struct bq_app *app);

@@ -38,6 +38,7 @@ struct bq_verdict bq_dispatch_head(void *self, struct bq_exchange *ex)
     struct bq_verdict verdict = {app->options.body_bytes_max, false};
     struct bq_call *call = bq_arena_alloc(&ex->arena, sizeof *call);
     ex->app = call;
+    ex->tally = NULL;
     if (!call)
         return verdict;
     begin_call(call, app, ex);
@@ -45,6 +46,7 @@ struct bq_verdict bq_dispatch_head(void *self, struct bq_exchange *ex)
                                     &call->match);
     if (call->outcome == BQ_MATCH_FOUND) {
         call->route = &app->routes[call->match.route];
+        ex->tally = call->route->tally;
         verdict.body_bytes_max = call->route->body_bytes_max;
         verdict.wants_body = true;
     }
@@ -142,6 +144,7 @@ static void start_with(struct bq_call *call, struct bq_task *task, int nargs)
 {
     if (call->cut != LUA_NOREF && call->step != BQ_STEP_ERROR && call->step != BQ_STEP_CLOSE)
         bq_task_cancel(task, call->cut, false);
+    task->cause = call->ex->tally;
     bq_task_start(task, nargs, task_done, call);
 }
 
@@ -416,6 +419,7 @@ static bool start_close(struct bq_call *call, const struct bq_provider *provider
         lua_pop(task->L, 1);
         lua_pushnil(task->L);
     }
+    task->cause = call->ex->tally;
     bq_task_start(task, 2, done, call);
     return true;
 }

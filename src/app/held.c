@@ -6,46 +6,56 @@
 
 #define LOG_INTERVAL_MS 10000
 
-static void count(struct bq_route_holds *holds, const struct bq_absence_report *report)
+static void count(struct bq_tally *tally, const struct bq_absence_report *report)
 {
-    bq_counter_add(&holds->count, 1);
-    bq_counter_add(&holds->ms, report->ms);
-    bq_counter_add(&holds->moved, report->moved);
+    bq_counter_add(&tally->holds, 1);
+    bq_counter_add(&tally->holds_ms, report->ms);
+    bq_counter_add(&tally->moved, report->moved);
 }
 
-static bool is_due(struct bq_route_holds *holds)
+static bool is_due(uint64_t *logged_ms)
 {
     uint64_t now_ms = bq_clock_ms();
-    if (holds->logged_ms && now_ms - holds->logged_ms < LOG_INTERVAL_MS)
+    if (*logged_ms && now_ms - *logged_ms < LOG_INTERVAL_MS)
         return false;
-    holds->logged_ms = now_ms;
+    *logged_ms = now_ms;
     return true;
 }
 
-static void note(const struct bq_app *app, struct bq_route_holds *holds, const char *method,
-                 const char *path, const char *place, const struct bq_absence_report *report)
+static void log_hold(const struct bq_app *app, const struct bq_tally *tally, const char *what,
+                     const char *place, const struct bq_absence_report *report)
 {
-    count(holds, report);
-    if (!is_due(holds))
-        return;
-    bq_warn("%s%s (%s) held worker %u for %llu ms without yielding; connections that others took "
+    bq_warn("%s (%s) held worker %u for %llu ms without yielding; connections that others took "
             "over: %u (since the start: %llu times, %llu ms)",
-            method, path, place, app->env.worker, (unsigned long long)report->ms, report->moved,
-            (unsigned long long)bq_counter_read(&holds->count),
-            (unsigned long long)bq_counter_read(&holds->ms));
+            what, place, app->env.worker, (unsigned long long)report->ms, report->moved,
+            (unsigned long long)bq_counter_read(&tally->holds),
+            (unsigned long long)bq_counter_read(&tally->holds_ms));
+}
+
+static void note_outside(struct bq_app *app, const char *what, const char *place,
+                         const struct bq_absence_report *report)
+{
+    if (!app->outside)
+        return;
+    count(app->outside, report);
+    if (is_due(&app->outside_held_logged_ms))
+        log_hold(app, app->outside, what, place, report);
 }
 
 void bq_held_note(struct bq_call *call, const struct bq_absence_report *report)
 {
     struct bq_app *app = call->app;
+    char what[512];
     if (!call->route) {
-        note(app, &app->other_holds, "", "a request without a route", "middleware", report);
+        note_outside(app, "a request without a route", "middleware", report);
         return;
     }
     struct bq_route *route = &app->routes[call->route - app->routes];
-    char method[16];
-    snprintf(method, sizeof method, "%.*s ", BQ_STR_ARG(call->ex->request.method_name));
-    note(app, &route->holds, method, route->path, route->place, report);
+    count(route->tally, report);
+    if (!is_due(&route->held_logged_ms))
+        return;
+    snprintf(what, sizeof what, "%.*s %s", BQ_STR_ARG(call->ex->request.method_name), route->path);
+    log_hold(app, route->tally, what, route->place, report);
 }
 
 void bq_held(void *arg, const struct bq_task *task, const struct bq_absence_report *report)
@@ -55,6 +65,6 @@ void bq_held(void *arg, const struct bq_task *task, const struct bq_absence_repo
     if (call)
         bq_held_note(call, report);
     else
-        note(app, &app->other_holds, "", "a function outside of requests",
-             "a hook, timer, spawned or after", report);
+        note_outside(app, "a function outside of requests", "a hook, timer, spawned or after",
+                     report);
 }

@@ -49,9 +49,11 @@ struct bq_app {
     struct bq_route *routes;
     size_t route_count;
     struct bq_app_refs refs;
-    struct bq_invalid invalid;         /* what is wrong with the request that is being read */
-    struct bq_schemas schemas;         /* compiled, with plans and inputs, in its arena */
-    struct bq_route_holds other_holds; /* of what belongs to no route */
+    struct bq_invalid invalid;               /* what is wrong with the request that is being read */
+    struct bq_schemas schemas;               /* compiled, with plans and inputs, in its arena */
+    struct bq_tallies own_tallies, *tallies; /* those in use are its own, or the environment's */
+    struct bq_tally *outside; /* of calls into Lua that belong to no route; NULL: no memory */
+    uint64_t outside_held_logged_ms; /* see struct bq_route */
     bool has_error_handlers;
     const void *response_class; /* the metatables of barq.Response … */
     const void *abort_class;    /* … and of what barq.abort raises */

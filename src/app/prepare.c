@@ -95,6 +95,7 @@ int bq_prepare(struct bq_call *call, struct bq_task *task)
     struct bq_absence *absence = call->app->vm->absence;
     call->app->entering = call;
     lua_rawgeti(task->L, LUA_REGISTRYINDEX, call->app->refs.prepare);
+    bq_absence_explain(absence, call->ex->tally);
     bq_absence_begin(absence); /* a schema's check is the application's code */
     int rc = lua_pcall(task->L, 0, LUA_MULTRET, 0);
     struct bq_absence_report report = bq_absence_end(absence);

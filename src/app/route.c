@@ -121,6 +121,10 @@ static int add_route(struct bq_app *app, struct bq_route *route)
     uint32_t number = (uint32_t)(route - app->routes);
     if (!route->path || !route->place)
         return BQ_MEMORY;
+    route->tally = bq_tally_get(app->tallies, bq_str_cstr(method_names[route->method]),
+                                bq_str_cstr(route->path));
+    if (!route->tally)
+        return BQ_MEMORY;
     int rc = bq_pattern_parse(&route->pattern, bq_str_cstr(route->path), error);
     if (rc == BQ_OK)
         rc = bq_router_add(app->router, route->method, bq_str_cstr(route->path), number, &other,

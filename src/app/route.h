@@ -4,7 +4,7 @@
 #ifndef BQ_APP_ROUTE_H
 #define BQ_APP_ROUTE_H
 
-#include "base/counter.h"
+#include "base/tally.h"
 #include "http/router.h"
 #include "vm/lua.h"
 
@@ -15,14 +15,6 @@ struct bq_input;
 struct bq_plan;
 struct bq_schema;
 
-/* Written by the worker's thread, read by any. */
-struct bq_route_holds {
-    struct bq_counter count; /* calls into Lua that kept their worker for long */
-    struct bq_counter ms;    /* in all */
-    struct bq_counter moved; /* connections that other workers took over meanwhile */
-    uint64_t logged_ms;      /* the thread's own: when the log last said so */
-};
-
 struct bq_route {
     int handler;                     /* reference to the function */
     int chain;                       /* the middleware around it, LUA_NOREF without */
@@ -32,14 +24,15 @@ struct bq_route {
     bool takes_request;              /* whether that looks at req: if not, none is built */
     int status; /* when the handler gives none; 0: 200, or 204 without a body */
     uint64_t body_bytes_max;
-    double timeout_s;        /* for the whole request; 0: none */
-    int timeout_error;       /* reference to what is raised then */
-    bool ignores_disconnect; /* goes on when its client has gone */
-    enum bq_method method;   /* BQ_METHOD_OTHER: any */
-    char *path;              /* as declared, with its groups' prefixes */
-    char *name;              /* NULL: none */
-    char *place;             /* "app.lua:12" */
-    struct bq_route_holds holds;
+    double timeout_s;          /* for the whole request; 0: none */
+    int timeout_error;         /* reference to what is raised then */
+    bool ignores_disconnect;   /* goes on when its client has gone */
+    enum bq_method method;     /* BQ_METHOD_OTHER: any */
+    char *path;                /* as declared, with its groups' prefixes */
+    char *name;                /* NULL: none */
+    char *place;               /* "app.lua:12" */
+    struct bq_tally *tally;    /* what its answers, and calls that held the worker, count under */
+    uint64_t held_logged_ms;   /* when the log last said that such a call did; 0: never */
     struct bq_pattern pattern; /* views into path */
     size_t param_count;
     bq_str params[BQ_ROUTE_PARAMS_MAX];

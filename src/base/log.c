@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@
 
 /* Written once at start, before there are threads. */
 static enum bq_log_level threshold = BQ_LOG_INFO;
+
+static atomic_ullong counts[BQ_LOG_OFF];
 
 static const char *const names[] = {"debug", "info", "warn", "error", "off"};
 
@@ -37,6 +40,11 @@ void bq_log_set_level(enum bq_log_level level)
 bool bq_log_enabled(enum bq_log_level level)
 {
     return level >= threshold;
+}
+
+unsigned long long bq_log_count(enum bq_log_level level)
+{
+    return atomic_load_explicit(&counts[level], memory_order_relaxed);
 }
 
 int bq_log_level_of(bq_str name, enum bq_log_level *out)
@@ -114,6 +122,7 @@ void bq_log(enum bq_log_level level, const char *format, ...)
     struct record r;
     int saved_errno = errno;
     va_list ap;
+    atomic_fetch_add_explicit(&counts[level], 1, memory_order_relaxed);
     if (!bq_log_enabled(level))
         return;
     va_start(ap, format);

@@ -21,6 +21,9 @@ bool bq_log_enabled(enum bq_log_level level);
 /* "debug" … "off". Fails: BQ_INVALID. */
 int bq_log_level_of(bq_str name, enum bq_log_level *out);
 
+/* How many records of that level there were, dropped ones included. Thread: any. */
+unsigned long long bq_log_count(enum bq_log_level level);
+
 /* Keeps errno. Thread: any. */
 void bq_log(enum bq_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -615,6 +615,7 @@ static int l_open(lua_State *L)
                                   (uint64_t)(number_field(L, "wait") * 1000), vm ? vm->loop : NULL);
     if (!db->pool)
         return luaL_error(L, "barq.sqlite.open: not enough memory");
+    bq_sqlite_pool_set_tally(db->pool, lua_touserdata(L, lua_upvalueindex(1)));
     struct op *op = new_op(L, db);
     bq_sqlite_op_init(&op->sql, db->pool, NULL, BQ_SQLITE_OPEN);
     op->want = WANT_CURSOR;
@@ -645,7 +646,7 @@ static void add_methods(lua_State *L, const char *name)
     lua_pop(L, 1);
 }
 
-void bq_sqlite_open_module(lua_State *L)
+void bq_sqlite_open_module(lua_State *L, struct bq_sqlite_tally *tally)
 {
     static const luaL_Reg functions[] = {
         {"begin", l_begin},         {"close", l_close},
@@ -657,7 +658,8 @@ void bq_sqlite_open_module(lua_State *L)
     };
     lua_newtable(L);
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        lua_pushcfunction(L, functions[i].func);
+        lua_pushlightuserdata(L, tally); /* for l_open */
+        lua_pushcclosure(L, functions[i].func, 1);
         lua_setfield(L, -2, functions[i].name);
     }
     if (bq_vm_of(L)) { /* in a bare state nothing waits */

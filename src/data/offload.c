@@ -377,3 +377,11 @@ int bq_offload_submit(struct bq_offload_port *port, struct bq_offload_job *job)
     pthread_mutex_unlock(&o->lock);
     return rc;
 }
+
+struct bq_offload_figures bq_offload_figures(struct bq_offload *o)
+{
+    pthread_mutex_lock(&o->lock);
+    const struct bq_offload_figures figures = {o->running, o->idle, o->queued};
+    pthread_mutex_unlock(&o->lock);
+    return figures;
+}

@@ -83,6 +83,13 @@ void bq_offload_renew(struct bq_offload *o);
  * False: one was still running its function then. */
 bool bq_offload_stop(struct bq_offload *o, uint64_t deadline_ms);
 
+/* Thread: any. */
+struct bq_offload_figures {
+    unsigned threads, idle; /* that there are; those of them with nothing to do */
+    unsigned queued;        /* functions that wait for one */
+};
+struct bq_offload_figures bq_offload_figures(struct bq_offload *o);
+
 /* Takes: stopped, or never used; ports may close later. NULL is harmless. */
 void bq_offload_free(struct bq_offload *o);
 

@@ -1,6 +1,7 @@
 /* sqlite_pool.c: seats and queues. */
 #include "data/sqlite_pool.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
 
@@ -20,6 +21,7 @@ struct bq_sqlite_pool {
     size_t refs;
     struct bq_loop *loop;
     uint64_t wait_ms;
+    struct bq_sqlite_tally *tally; /* NULL: nobody counts */
     bool closed;
     struct bq_list writers, readers; /* operations that wait for a seat */
     size_t seat_count;
@@ -70,6 +72,11 @@ struct bq_sqlite_pool *bq_sqlite_pool_new(const char *path, const struct bq_sqli
     return pool;
 }
 
+void bq_sqlite_pool_set_tally(struct bq_sqlite_pool *pool, struct bq_sqlite_tally *tally)
+{
+    pool->tally = tally;
+}
+
 void bq_sqlite_pool_ref(struct bq_sqlite_pool *pool)
 {
     pool->refs++;
@@ -87,6 +94,21 @@ bool bq_sqlite_pool_closed(const struct bq_sqlite_pool *pool)
 }
 
 /* --- operations --- */
+
+/* It is DONE, with op->rc. */
+static void count(const struct bq_sqlite_op *op)
+{
+    struct bq_sqlite_tally *tally = op->pool->tally;
+    if (!tally)
+        return;
+    bq_counter_add(&tally->statements, 1);
+    if (op->rc != BQ_OK)
+        bq_counter_add(&tally->failed, 1);
+    if (!op->went_us)
+        return;
+    bq_counter_add(&tally->waited, 1);
+    bq_counter_add(&tally->waited_us, bq_clock_us() - op->went_us);
+}
 
 static int fail_closed(struct bq_sqlite_op *op)
 {
@@ -108,6 +130,7 @@ void bq_sqlite_op_init(struct bq_sqlite_op *op, struct bq_sqlite_pool *pool,
     op->pool = pool;
     op->hold = hold;
     op->seat = NULL;
+    op->went_us = 0;
     op->state = BQ_SQLITE_NEW;
     op->part = part;
     op->writes = true;
@@ -191,6 +214,8 @@ static void run_timer(struct bq_timer *timer)
                                 "waited %.3g s for other statements of this worker (option wait)",
                                 (double)op->pool->wait_ms / 1000);
     }
+    if (op->state == BQ_SQLITE_DONE)
+        count(op);
     op->told(op);
 }
 
@@ -344,6 +369,7 @@ bool bq_sqlite_op_try(struct bq_sqlite_op *op)
         return false;
     op->rc = rc;
     op->state = BQ_SQLITE_DONE;
+    count(op);
     return true;
 }
 
@@ -359,6 +385,8 @@ void bq_sqlite_op_go(struct bq_sqlite_op *op)
 {
     struct bq_list *queue;
     struct bq_sqlite_seat *seat = seat_to_wait_for(op, &queue);
+    if (op->pool->tally && !op->went_us)
+        op->went_us = bq_clock_us();
     if (seat)
         start(seat, op);
     else
@@ -382,6 +410,7 @@ static void finish_run(struct bq_job *job)
     if (op->rc != BQ_OK && op->pool->closed)
         op->rc = fail_closed(op);
     op->state = BQ_SQLITE_DONE;
+    count(op);
     op->told(op);
 }
 
@@ -403,6 +432,7 @@ void bq_sqlite_op_block(struct bq_sqlite_op *op)
         bq_sqlite_op_block(op);
         return;
     }
+    count(op);
     if (seat == &op->pool->seats[QUICK])
         op->seat = NULL; /* nobody waits for this one */
     else

@@ -24,6 +24,7 @@
 #include "base/list.h"
 #include "data/runner.h"
 #include "data/sqlite.h"
+#include "data/sqlite_tally.h"
 
 struct bq_sqlite_pool;
 struct bq_sqlite_seat;
@@ -58,8 +59,9 @@ struct bq_sqlite_op {
     struct bq_timer timer;
     enum bq_sqlite_state state;
     enum bq_sqlite_part part;
-    bool writes; /* for all that is known */
-    int rc;      /* once DONE: BQ_OK, or BQ_INVALID and what call says */
+    bool writes;      /* for all that is known */
+    uint64_t went_us; /* when it was not DONE at once; 0: nobody counts */
+    int rc;           /* once DONE: BQ_OK, or BQ_INVALID and what call says */
     /* Called from the loop, once, after bq_sqlite_op_go: it is DONE, or was LEFT and may be freed
      * now. */
     void (*told)(struct bq_sqlite_op *op);
@@ -69,6 +71,9 @@ struct bq_sqlite_op {
  */
 struct bq_sqlite_pool *bq_sqlite_pool_new(const char *path, const struct bq_sqlite_options *options,
                                           size_t readers, uint64_t wait_ms, struct bq_loop *loop);
+
+/* From now on statements are counted there, too; it outlives the pool. */
+void bq_sqlite_pool_set_tally(struct bq_sqlite_pool *pool, struct bq_sqlite_tally *tally);
 
 /* Whoever points to a pool, or has an op or hold in it, has a reference. */
 void bq_sqlite_pool_ref(struct bq_sqlite_pool *pool);

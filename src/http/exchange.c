@@ -9,6 +9,7 @@ void bq_exchange_init(struct bq_exchange *ex, const struct bq_sink *sink, void *
     ex->sink = sink;
     ex->conn = conn;
     ex->app = NULL;
+    ex->tally = NULL;
     ex->gone = false;
     bq_arena_init(&ex->arena, ex->first_block, sizeof ex->first_block);
 }
@@ -19,6 +20,7 @@ void bq_exchange_reset(struct bq_exchange *ex)
     ex->request = (struct bq_request){0};
     ex->body = BQ_STR("");
     ex->app = NULL;
+    ex->tally = NULL;
     ex->gone = false;
 }
 

@@ -67,6 +67,7 @@ struct bq_response {
 };
 
 struct bq_exchange;
+struct bq_tally;
 
 struct bq_sink {
     /* Takes the answer, copying what it needs; called exactly once for each
@@ -110,9 +111,10 @@ struct bq_exchange {
     struct bq_request request;
     bq_str body;
     const struct bq_sink *sink;
-    void *conn; /* the sink's: the connection this came from */
-    void *app;  /* the handler's: its state for this exchange, in the arena */
-    bool gone;  /* the peer has left; nobody will read the answer */
+    void *conn;             /* the sink's: the connection this came from */
+    void *app;              /* the handler's: its state for this exchange, in the arena */
+    struct bq_tally *tally; /* the handler's: what the answer is counted under; NULL: nothing */
+    bool gone;              /* the peer has left; nobody will read the answer */
     char first_block[BQ_EXCHANGE_ARENA_BYTES];
 };
 

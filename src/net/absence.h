@@ -41,6 +41,7 @@ struct bq_absence {
     uint32_t next;     /* the thread's own: the next absence's word */
     uint32_t moved;    /* of the borrowers, while LENT: watches that went elsewhere */
     uint64_t since_ms; /* of the one that notices: since when the thread is known to be away */
+    _Atomic(const void *) cause; /* what the thread is away for, to those who know what it is */
     struct bq_watcher *watcher;
 };
 
@@ -57,6 +58,12 @@ void bq_absence_allow(struct bq_absence *a, struct bq_watcher *watcher);
 
 /* No longer, whatever begins. Thread: the loop's, outside of any absence. */
 void bq_absence_forbid(struct bq_absence *a);
+
+/* Says what the thread is or will be away for. Thread: the loop's. */
+static inline void bq_absence_explain(struct bq_absence *a, const void *cause)
+{
+    atomic_store_explicit(&a->cause, cause, memory_order_relaxed);
+}
 
 /* The thread leaves; within another absence it has left already. */
 static inline void bq_absence_begin(struct bq_absence *a)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "base/tally.h"
 #include "serve/worker.h"
 
 /* A body is collected as it arrives; what is announced is believed up to here. */
@@ -128,7 +129,7 @@ static void moved(struct bq_conn *c, struct bq_serve *from)
         judge_again(c->work, &c->serve->handler);
 }
 
-/* The access log */
+/* The access log, and the counts of answers */
 
 static bq_str field_value(const struct bq_request *r, bq_str name)
 {
@@ -143,11 +144,10 @@ static const struct bq_request *request_of(const struct bq_conn *c)
     return r && r->method_name.n ? r : NULL;
 }
 
-static void record(struct bq_conn *c, int status, uint64_t body_bytes)
+static void log_answer(struct bq_conn *c, const struct bq_request *request, int status,
+                       uint64_t body_bytes, uint64_t us)
 {
     const struct bq_serve_config *config = &c->serve->config;
-    if (!config->access)
-        return;
     struct bq_access_record r = {
         .peer = &c->peer,
         .method = BQ_STR(""),
@@ -157,8 +157,8 @@ static void record(struct bq_conn *c, int status, uint64_t body_bytes)
         .version_minor = 1,
         .status = status,
         .body_bytes = body_bytes,
+        .duration_us = us,
     };
-    const struct bq_request *request = request_of(c);
     if (request) {
         r.method = request->method_name;
         r.target = request->target;
@@ -166,9 +166,28 @@ static void record(struct bq_conn *c, int status, uint64_t body_bytes)
         r.user_agent = field_value(request, BQ_STR("user-agent"));
         r.version_minor = request->version_minor;
     }
-    if (request && c->work->judged_us)
-        r.duration_us = bq_clock_us() - c->work->judged_us;
     config->access(config->access_arg, &r);
+}
+
+static void count_answer(struct bq_conn *c, const struct bq_request *request, int status,
+                         uint64_t body_bytes, uint64_t us)
+{
+    struct bq_tally *own = request ? c->work->exchange.tally : NULL;
+    enum bq_method method = request ? request->method : BQ_METHOD_OTHER;
+    bq_tally_add(own ? own : c->serve->config.tally, BQ_TALLY_KEY(method, status), us, body_bytes);
+}
+
+static void record(struct bq_conn *c, int status, uint64_t body_bytes)
+{
+    const struct bq_serve_config *config = &c->serve->config;
+    if (!config->access && !config->tally)
+        return;
+    const struct bq_request *request = request_of(c);
+    uint64_t us = request && c->work->judged_us ? bq_clock_us() - c->work->judged_us : 0;
+    if (config->tally)
+        count_answer(c, request, status, body_bytes, us);
+    if (config->access)
+        log_answer(c, request, status, body_bytes, us);
 }
 
 /* Answers */
@@ -335,7 +354,7 @@ static void head_complete(struct bq_conn *c, bool arriving)
 {
     struct bq_serve *s = c->serve;
     struct bq_h1_work *w = c->work;
-    if (s->config.access)
+    if (s->config.access || s->config.tally)
         w->judged_us = bq_clock_us();
     struct bq_verdict verdict = s->handler.head(s->handler.self, &w->exchange);
     w->known = true;
@@ -418,6 +437,12 @@ static void gone(struct bq_conn *c)
     handler->gone(handler->self, ex);
 }
 
+static const struct bq_exchange *exchange(const struct bq_conn *c, uint64_t *began_us)
+{
+    *began_us = c->work->judged_us;
+    return &c->work->exchange;
+}
+
 const struct bq_proto bq_h1_proto = {
     .input = input,
     .refuse = refuse,
@@ -425,4 +450,5 @@ const struct bq_proto bq_h1_proto = {
     .drop = drop,
     .rest = rest,
     .moved = moved,
+    .exchange = exchange,
 };

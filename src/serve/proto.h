@@ -10,7 +10,10 @@
 
 #include "base/str.h"
 
+#include <stdint.h>
+
 struct bq_conn;
+struct bq_exchange;
 struct bq_serve;
 
 struct bq_proto {
@@ -30,6 +33,8 @@ struct bq_proto {
     /* c has left that worker for another, perhaps in the middle of a request that the handler has
      * not been given yet. */
     void (*moved)(struct bq_conn *c, struct bq_serve *from);
+    /* The request whose answer is awaited, and bq_clock_us when its head was complete, or 0. */
+    const struct bq_exchange *(*exchange)(const struct bq_conn *c, uint64_t *began_us);
 };
 
 /* The protocol of a new connection. */

@@ -132,6 +132,19 @@ struct bq_serve_counts bq_serve_counts(const struct bq_serve *s)
     return s->counts;
 }
 
+void bq_serve_each_flight(const struct bq_serve *s,
+                          void (*fn)(void *arg, const struct bq_serve_flight *flight), void *arg)
+{
+    for (const struct bq_node *n = s->conns.head.next; n != &s->conns.head; n = n->next) {
+        const struct bq_conn *c = conn_in_all((struct bq_node *)n);
+        struct bq_serve_flight flight = {.peer = &c->peer};
+        if (c->state != BQ_CONN_HANDLING && c->state != BQ_CONN_GONE)
+            continue;
+        flight.exchange = c->proto->exchange(c, &flight.began_us);
+        fn(arg, &flight);
+    }
+}
+
 const char *bq_serve_date(struct bq_serve *s)
 {
     time_t now_s = bq_loop_time(s->loop);

@@ -39,10 +39,15 @@ struct bq_access_record {
 };
 typedef void (*bq_access_fn)(void *arg, const struct bq_access_record *record);
 
+struct bq_tally;
+
 struct bq_serve_config {
     struct bq_serve_limits limits;
     bq_access_fn access; /* NULL: no access log */
     void *access_arg;
+    /* Where an answer is counted whose exchange has no tally of its own, by BQ_TALLY_KEY of its
+     * enum bq_method and status. NULL: none is counted. */
+    struct bq_tally *tally;
 };
 
 struct bq_serve_counts {
@@ -90,5 +95,16 @@ unsigned bq_serve_take_ready(struct bq_serve *to, struct bq_serve *from);
 unsigned bq_serve_take_all(struct bq_serve *to, struct bq_serve *from);
 
 struct bq_serve_counts bq_serve_counts(const struct bq_serve *s);
+
+/* A request whose answer is awaited. Valid: while its connection does not run. */
+struct bq_serve_flight {
+    const struct bq_exchange *exchange;
+    const struct bq_peer *peer;
+    uint64_t began_us; /* bq_clock_us at its head's end; 0: neither logged nor counted */
+};
+
+/* Calls fn for each, those whose client has gone too. Not from within a handler. */
+void bq_serve_each_flight(const struct bq_serve *s,
+                          void (*fn)(void *arg, const struct bq_serve_flight *flight), void *arg);
 
 #endif

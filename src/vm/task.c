@@ -97,6 +97,7 @@ void bq_task_give(struct bq_task *task)
     lua_settop(task->L, 0);
     task->done = NULL;
     task->arg = NULL;
+    task->cause = NULL;
     task->joiner = BQ_HANDLE_NONE;
     task->takes_rows = false;
     task->rows = NULL;
@@ -135,10 +136,13 @@ static void resume(struct bq_task *task, int nargs)
     struct bq_vm *vm = task->vm;
     struct bq_task *outer = vm->running;
     vm->running = task;
+    bq_absence_explain(vm->absence, task->cause);
     bq_absence_begin(vm->absence);
     int rc = lua_resume(task->L, nargs);
     struct bq_absence_report report = bq_absence_end(vm->absence);
     vm->running = outer;
+    if (outer)
+        bq_absence_explain(vm->absence, outer->cause);
     if (report.ms && vm->held)
         vm->held(vm->held_arg, task, &report);
     if (rc == LUA_YIELD && task->waiting) {

@@ -62,7 +62,8 @@ struct bq_task {
     double joiner;         /* the handle of who goes on only once it has ended, or BQ_HANDLE_NONE */
     struct bq_list scopes; /* its timeouts, the outermost first */
     bq_task_fn done;
-    void *arg; /* the caller's */
+    void *arg;         /* the caller's */
+    const void *cause; /* likewise: what the thread is away for while it runs (absence.h) */
     bq_task_cancel_fn cancel;
     bq_task_interrupt_fn interrupt; /* NULL: cancel, and the error is raised at the wait */
     void *cancel_arg;

@@ -142,3 +142,12 @@ int bq_vm_traceback(lua_State *L)
         luaL_traceback(L, L, lua_tostring(L, 1), 1);
     return 1;
 }
+
+size_t bq_vm_waiting_count(const struct bq_vm *vm)
+{
+    size_t n = 0;
+    for (const struct bq_node *node = vm->waiting.head.next; node != &vm->waiting.head;
+         node = node->next)
+        n++;
+    return n;
+}

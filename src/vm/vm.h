@@ -72,6 +72,9 @@ void bq_vm_free(struct bq_vm *vm);
  * and raises its error without having tried to. Not from within the collector. */
 void bq_vm_relieve(struct bq_vm *vm);
 
+/* Tasks that are suspended. Takes time for each. */
+size_t bq_vm_waiting_count(const struct bq_vm *vm);
+
 /* The vm that a state or coroutine belongs to. Raises: never. */
 struct bq_vm *bq_vm_of(lua_State *L);
 

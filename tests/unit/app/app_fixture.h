@@ -97,7 +97,8 @@ static inline int fixture_load(struct fixture *f, const char *source)
 
 static inline void fixture_open(struct fixture *f, uint64_t lua_bytes_max)
 {
-    static const struct bq_app_env env = {open_sources, NULL, "0.0.0", 3};
+    static const struct bq_app_env env = {
+        .open_modules = open_sources, .version = "0.0.0", .worker = 3};
     *f = (struct fixture){.options = {.body_bytes_max = 1 << 20, .lua_bytes_max = lua_bytes_max}};
     snprintf(f->path, sizeof f->path, "/tmp/barq-app-test-%d.lua", (int)getpid());
     f->loop = bq_loop_new();

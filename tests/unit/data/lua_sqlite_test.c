@@ -51,7 +51,7 @@ static void open_sqlite(lua_State *L, const char *path)
     int top = lua_gettop(L);
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
-    bq_sqlite_open_module(L);
+    bq_sqlite_open_module(L, NULL);
     assert_int_equal(lua_gettop(L), top + 3);
     lua_setfield(L, -2, "barq.sqlite.core");
     lua_pushliteral(L, BARQ_SOURCE_DIR);

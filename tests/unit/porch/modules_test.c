@@ -16,7 +16,7 @@ struct fixture {
 
 static int preload(lua_State *L)
 {
-    bq_modules_preload(L, lua_touserdata(L, 1), NULL);
+    bq_modules_preload(L, &(struct bq_modules_env){.stores = lua_touserdata(L, 1)});
     return 0;
 }
 
@@ -52,7 +52,7 @@ static void the_stack_is_left_as_it_was(void **state)
 {
     struct fixture *f = *state;
     int top = lua_gettop(f->L);
-    bq_modules_preload(f->L, f->stores, NULL);
+    bq_modules_preload(f->L, &(struct bq_modules_env){.stores = f->stores});
     assert_int_equal(lua_gettop(f->L), top);
 }
 

@@ -1,0 +1,65 @@
+/* process_test.c: figures of this process, held against what it knows of itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "admin/process.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void it_knows_its_memory_and_its_age(void **state)
+{
+    (void)state;
+    struct bq_process_shown p;
+    bq_process_look(&p);
+    assert_true(p.resident_bytes > 100 * 1024);
+    assert_true(p.virtual_bytes > p.resident_bytes);
+    assert_int_equal(p.threads, 1);
+    double age_s = (double)time(NULL) - p.started_s;
+    assert_true(age_s > -2 && age_s < 3600);
+}
+
+static void it_counts_its_descriptors(void **state)
+{
+    (void)state;
+    struct bq_process_shown before, after;
+    struct rlimit limit;
+    bq_process_look(&before);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    bq_process_look(&after);
+    close(fd);
+    assert_int_equal(after.descriptors, before.descriptors + 1);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(after.descriptors_max, limit.rlim_cur);
+}
+
+static void it_counts_its_processor_time(void **state)
+{
+    (void)state;
+    struct bq_process_shown p;
+    struct rusage usage;
+    volatile unsigned sink = 0;
+    do {
+        for (unsigned i = 0; i < 1000000; i++)
+            sink += i;
+        getrusage(RUSAGE_SELF, &usage);
+    } while (usage.ru_utime.tv_sec == 0 && usage.ru_utime.tv_usec < 50000);
+    bq_process_look(&p);
+    double used_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
+    assert_true(p.cpu_user_s > used_s - 0.05 && p.cpu_user_s < used_s + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_knows_its_memory_and_its_age),
+        cmocka_unit_test(it_counts_its_descriptors),
+        cmocka_unit_test(it_counts_its_processor_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
