@@ -369,7 +369,7 @@ static const char style[] =
     ".tile span{color:var(--dim);font-size:13px}\n"
     "figure{margin:0}svg{display:block;width:100%;height:120px;background:var(--card);"
     "border:1px solid var(--line);border-radius:8px}\n"
-    "rect{fill:var(--bar)}rect.bad{fill:var(--bad)}.bad{color:var(--bad)}\n"
+    "a{color:inherit}rect{fill:var(--bar)}rect.bad{fill:var(--bad)}.bad{color:var(--bad)}\n"
     "figcaption{display:flex;justify-content:space-between;font-size:13px;gap:12px}\n"
     "table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
     "th,td{text-align:right;padding:5px 0 5px 12px;border-bottom:1px solid var(--line);"
