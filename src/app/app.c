@@ -191,6 +191,11 @@ int bq_app_finish_check(struct bq_app *app, const char *path)
     return call_logged(app, finish_check, (void *)path, "check");
 }
 
+struct bq_collector_view bq_app_collector(const struct bq_app *app)
+{
+    return bq_vm_collector(app->vm);
+}
+
 void bq_app_free(struct bq_app *app)
 {
     bq_after_drop(app);

@@ -11,6 +11,7 @@
 #define BQ_APP_APP_H
 
 #include "http/exchange.h"
+#include "vm/collector.h"
 #include "vm/lua.h"
 
 #include <stdio.h>
@@ -118,6 +119,9 @@ struct bq_app_progress {
     char where[BQ_APP_WHERE_MAX];
 };
 void bq_app_progress(const struct bq_exchange *ex, struct bq_app_progress *out);
+
+/* What Lua's collector has taken. Thread: any, as long as the app lives. */
+struct bq_collector_view bq_app_collector(const struct bq_app *app);
 
 /* Exchanges and req:after functions that have not ended. */
 size_t bq_app_pending(const struct bq_app *app);

@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include <time.h>
 
+static inline uint64_t bq_clock_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static inline uint64_t bq_clock_us(void)
 {
     struct timespec t;

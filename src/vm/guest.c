@@ -266,6 +266,7 @@ struct bq_vm *bq_guest_new(struct bq_vm *host, struct bq_loop *loop)
     bq_list_init(&guest->idle);
     bq_list_init(&guest->waiting);
     bq_handles_init(&guest->handles);
+    bq_collector_init(guest);
     if (bq_vm_protect(host, open_slots, guest) == BQ_OK && furnish_protected(guest) == BQ_OK)
         return guest;
     bq_vm_free(guest);

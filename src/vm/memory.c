@@ -27,7 +27,7 @@ static void collect(struct bq_vm *vm, lua_State *L)
 {
     size_t bytes_max = vm->bytes_max;
     vm->bytes_max = 0;
-    lua_gc(L, LUA_GCCOLLECT, 0);
+    bq_collector_run(vm, L);
     vm->bytes_max = bytes_max;
     vm->bytes_kept = vm->bytes;
 }

@@ -145,6 +145,8 @@ static void resume(struct bq_task *task, int nargs)
         bq_absence_explain(vm->absence, outer->cause);
     if (report.ms && vm->held)
         vm->held(vm->held_arg, task, &report);
+    if (vm->bytes - vm->collector.from >= vm->collector.span)
+        bq_collector_wake(vm);
     if (rc == LUA_YIELD && task->waiting) {
         lua_settop(task->L, 0);
         return;

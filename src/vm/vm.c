@@ -72,12 +72,14 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
         bq_vm_free(vm);
         return NULL;
     }
+    bq_collector_init(vm);
     return vm;
 }
 
 void bq_vm_free(struct bq_vm *vm)
 {
     bq_tasks_drop(vm);
+    bq_collector_release(vm);
     if (vm->host) {
         bq_guest_release(vm);
     } else {

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "net/loop.h"
+#include "vm/collector.h"
 #include "vm/handle.h"
 #include "vm/lua.h"
 #include "vm/raw.h"
@@ -53,6 +54,8 @@ struct bq_vm {
     bool exhausted;     /* an allocation was refused since then */
     bool raising;       /* the limit is passed: "not enough memory" is raised soon (memory.h) */
     const char *ending; /* what everything that runs is ended with, or NULL (memory.h) */
+
+    struct bq_collector collector;
 
     struct bq_vm *host; /* whose state it shares (guest.h); NULL: it has its own */
     int guest_ref;      /* the registry's: what a guest keeps there */
