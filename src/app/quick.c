@@ -50,8 +50,9 @@ static bool has_first(const struct bq_raw_table *t)
     return t->array_size > 1 && bq_raw_tag(t->array[1]) != BQ_RAW_NIL;
 }
 
-bool bq_quick_list(struct bq_quick *q, const struct bq_raw_table *t, bq_quick_fn fn,
-                   const void *how)
+/* Compiled once for each way to write a value that is usual; so are the members below. */
+static inline __attribute__((always_inline)) bool
+write_list(struct bq_quick *q, const struct bq_raw_table *t, bq_quick_fn fn, const void *how)
 {
     uint32_t i = 1;
     if (has_pairs(t) || (t->array_size && bq_raw_tag(t->array[0]) != BQ_RAW_NIL))
@@ -63,7 +64,7 @@ bool bq_quick_list(struct bq_quick *q, const struct bq_raw_table *t, bq_quick_fn
 }
 
 /* Appends `before`, and sixteen bytes at most of what is in the buffer already. */
-static bool repeat_name(struct bq_buf *out, char before, const struct bq_quick_name *name)
+static inline bool repeat_name(struct bq_buf *out, char before, const struct bq_quick_name *name)
 {
     uint64_t low, high;
     if (bq_buf_reserve(out, 2 * BQ_QUICK_REPEAT_MAX) != BQ_OK)
@@ -79,18 +80,13 @@ static bool repeat_name(struct bq_buf *out, char before, const struct bq_quick_n
     return true;
 }
 
-/* A name that was written for the table before this one is copied from there: tables in a list are
- * alike, so that it had the same pair, and most of their text is names. */
-static bool write_name(struct bq_quick *q, char before, uint32_t pair, bq_raw key)
+/* Appends `before` and the name, and notes it if it is short. */
+static __attribute__((noinline)) bool write_new_name(struct bq_quick *q, struct bq_quick_name *seen,
+                                                     char before, bq_raw key)
 {
-    struct bq_quick_name *seen =
-        &q->names[q->depth % BQ_QUICK_NAME_DEPTHS][pair % BQ_QUICK_NAME_PAIRS];
-    if (bq_raw_tag(key) != BQ_RAW_STRING)
-        return false;
-    if (seen->key == key)
-        return repeat_name(q->out, before, seen);
     size_t at = bq_buf_size(q->out) + 1;
-    if (bq_json_write_name(q->out, before, bq_raw_str(key)) != BQ_OK)
+    if (bq_raw_tag(key) != BQ_RAW_STRING ||
+        bq_json_write_name(q->out, before, bq_raw_str(key)) != BQ_OK)
         return false;
     size_t n = bq_buf_size(q->out) - at;
     if (n <= BQ_QUICK_REPEAT_MAX && at <= UINT32_MAX)
@@ -98,21 +94,35 @@ static bool write_name(struct bq_quick *q, char before, uint32_t pair, bq_raw ke
     return true;
 }
 
-bool bq_quick_members(struct bq_quick *q, const struct bq_raw_table *t, bq_str empty,
-                      bq_quick_fn fn, const void *how)
+/* A name that was written for the table before this one is copied from there: tables in a list are
+ * alike, so that it had the same pair, and most of their text is names. */
+static inline bool write_name(struct bq_quick *q, struct bq_quick_name *seen, char before,
+                              bq_raw key)
+{
+    if (seen->key == key && key) /* 0 is "none", and how the number 0 lies */
+        return repeat_name(q->out, before, seen);
+    return write_new_name(q, seen, before, key);
+}
+
+static inline __attribute__((always_inline)) bool write_members(struct bq_quick *q,
+                                                                const struct bq_raw_table *t,
+                                                                bq_str empty, bq_quick_fn fn,
+                                                                const void *how)
 {
     char before = '{';
+    struct bq_quick_name *names = q->names[q->depth % BQ_QUICK_NAME_DEPTHS];
     if (!ends_at(t, 0))
         return false;
     for (uint32_t i = 0; i <= t->pairs_mask; i++) {
         const struct bq_raw_pair *pair = &t->pairs[i];
         if (bq_raw_tag(pair->value) == BQ_RAW_NIL)
             continue;
-        if (!write_name(q, before, i, pair->key) || !fn(q, pair->value, how))
+        if (!write_name(q, &names[i % BQ_QUICK_NAME_PAIRS], before, pair->key) ||
+            !fn(q, pair->value, how))
             return false;
         before = ',';
     }
-    return append(q, before == '{' ? empty : BQ_STR("}"));
+    return before == '{' ? append(q, empty) : bq_buf_push(q->out, '}') == BQ_OK;
 }
 
 static enum bq_encode_mark read_mark(const struct bq_raw_table *t)
@@ -124,28 +134,31 @@ static enum bq_encode_mark read_mark(const struct bq_raw_table *t)
     return bq_encode_mark_of(slot);
 }
 
-static bool write_fields(struct bq_quick *q, const struct bq_raw_table *t)
+static inline bool write_any(struct bq_quick *q, bq_raw v, const void *how);
+
+static __attribute__((noinline)) bool write_marked(struct bq_quick *q, const struct bq_raw_table *t)
 {
     enum bq_encode_mark mark = read_mark(t);
     if (mark == BQ_ENCODE_ARRAY || (mark == BQ_ENCODE_UNMARKED && has_first(t)))
-        return bq_quick_list(q, t, bq_quick_any, NULL);
-    return bq_quick_members(q, t, mark == BQ_ENCODE_OBJECT ? BQ_STR("{}") : BQ_STR("[]"),
-                            bq_quick_any, NULL);
+        return write_list(q, t, write_any, NULL);
+    return write_members(q, t, mark == BQ_ENCODE_OBJECT ? BQ_STR("{}") : BQ_STR("[]"), write_any,
+                         NULL);
 }
 
+/* What applications write as { name = value, … } has neither a metatable nor an array part. */
 static bool write_table(struct bq_quick *q, const struct bq_raw_table *t)
 {
     if (q->depth == BQ_ENCODE_DEPTH_MAX)
         return false;
     q->depth++;
-    bool done = write_fields(q, t);
+    bool done = t->metatable || t->array_size ? write_marked(q, t)
+                                              : write_members(q, t, BQ_STR("[]"), write_any, NULL);
     q->depth--;
     return done;
 }
 
-bool bq_quick_any(struct bq_quick *q, bq_raw v, const void *how)
+static bool write_other(struct bq_quick *q, bq_raw v)
 {
-    (void)how;
     switch (bq_raw_tag(v)) {
     case BQ_RAW_STRING:
         return bq_quick_string(q, v);
@@ -160,6 +173,32 @@ bool bq_quick_any(struct bq_quick *q, bq_raw v, const void *how)
     default:
         return bq_quick_number(q, v);
     }
+}
+
+static inline __attribute__((always_inline)) bool write_any(struct bq_quick *q, bq_raw v,
+                                                            const void *how)
+{
+    double number;
+    (void)how;
+    return bq_raw_double(v, &number) ? bq_json_write_number(q->out, number) == BQ_OK
+                                     : write_other(q, v);
+}
+
+bool bq_quick_any(struct bq_quick *q, bq_raw v, const void *how)
+{
+    return write_any(q, v, how);
+}
+
+bool bq_quick_list(struct bq_quick *q, const struct bq_raw_table *t, bq_quick_fn fn,
+                   const void *how)
+{
+    return write_list(q, t, fn, how);
+}
+
+bool bq_quick_members(struct bq_quick *q, const struct bq_raw_table *t, bq_str empty,
+                      bq_quick_fn fn, const void *how)
+{
+    return write_members(q, t, empty, fn, how);
 }
 
 /* --- the whole ---------------------------------------------------------------------------- */

@@ -11,7 +11,6 @@
 #include "json/double.h"
 #include "json/word.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 #define INTEGER_MAX 9007199254740992.0 /* 2^53: up to it doubles hold every integer */
@@ -19,15 +18,11 @@
 /* What one word's bytes can grow to: each "\u00xx", and one sequence beyond the word. */
 #define WORD_ESCAPED_MAX (6 * BQ_WORD_BYTES + 4)
 
-#define SMALL_INTEGER_END 10000
-#define THOUSANDTHS_END   1e12 /* their thousandths have 15 digits */
+#define THOUSANDTHS_END 1e12 /* their thousandths have 15 digits */
 
 /* Without exponent are numbers below 10^21, and those of at most five zeros behind the point. */
 #define WHOLE_DIGITS_MAX 21
 #define SMALL_ZEROS_MAX  6
-
-/* "-0.00000" and 17 digits. */
-#define NUMBER_BYTES_MAX 26
 
 /* Copies what is plain at the start of s. Gives its length; may write up to seven bytes
  * behind it. */
@@ -243,19 +238,6 @@ static size_t write_integer(char *to, uint64_t u)
     return n;
 }
 
-/* Writes four bytes, of which the first count: gives how many. Numbers below 10,000 are most of
- * those that are sent: positions, counts, prices. */
-static inline size_t write_small_integer(char *to, uint32_t u)
-{
-    unsigned zeros = (u < 1000) + (u < 100) + (u < 10);
-    uint16_t high, low;
-    memcpy(&high, pairs + 2 * (u / 100), sizeof high);
-    memcpy(&low, pairs + 2 * (u % 100), sizeof low);
-    uint32_t digits = (high | (uint32_t)low << 16) >> (8 * zeros);
-    memcpy(to, &digits, sizeof digits);
-    return 4 - zeros;
-}
-
 /* "0.", zeros and the n digits. */
 static size_t write_small(char *to, uint64_t digits, size_t n, size_t zeros)
 {
@@ -331,16 +313,12 @@ static __attribute__((noinline)) size_t write_large_or_fraction(char *to, double
     return sign + write_fraction(to + sign, v);
 }
 
-int bq_json_write_number(struct bq_buf *out, double v)
+int bq_json_write_other_number(struct bq_buf *out, double v)
 {
-    if (bq_buf_reserve(out, NUMBER_BYTES_MAX) != BQ_OK)
-        return isfinite(v) ? BQ_MEMORY : BQ_INVALID;
-    char *to = out->data + out->len;
-    if (v >= 0 && v < SMALL_INTEGER_END && (uint32_t)v == v && !signbit(v))
-        out->len += write_small_integer(to, (uint32_t)v);
-    else if (isfinite(v))
-        out->len += write_large_or_fraction(to, v);
-    else
+    if (!isfinite(v))
         return BQ_INVALID;
+    if (bq_buf_reserve(out, BQ_JSON_NUMBER_BYTES_MAX) != BQ_OK)
+        return BQ_MEMORY;
+    out->len += write_large_or_fraction(out->data + out->len, v);
     return BQ_OK;
 }

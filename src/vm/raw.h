@@ -84,13 +84,18 @@ static inline bq_str bq_raw_str(bq_raw v)
     return bq_str_of(s->bytes, s->n);
 }
 
+/* False: it is no number, or an integer. */
+static inline bool bq_raw_double(bq_raw v, double *number)
+{
+    memcpy(number, &v, sizeof *number);
+    return (uint32_t)bq_raw_tag(v) < (uint32_t)BQ_RAW_INTEGER;
+}
+
 /* False: it is no number. */
 static inline bool bq_raw_number(bq_raw v, double *number)
 {
-    if ((uint32_t)bq_raw_tag(v) < (uint32_t)BQ_RAW_INTEGER) {
-        memcpy(number, &v, sizeof *number);
+    if (bq_raw_double(v, number))
         return true;
-    }
     *number = (int32_t)(uint32_t)v;
     return bq_raw_tag(v) == BQ_RAW_INTEGER;
 }
