@@ -19,7 +19,8 @@
 
 /* --- in the workers' threads ---------------------------------------------------------------- */
 
-static void add_figures(struct bq_worker_report *r, const struct bq_app *app)
+static void add_figures(struct bq_worker_report *r, struct bq_collector_view *collector,
+                        const struct bq_app *app)
 {
     struct bq_app_figures f = bq_app_figures(app);
     r->lua_bytes += f.lua_bytes;
@@ -27,15 +28,25 @@ static void add_figures(struct bq_worker_report *r, const struct bq_app *app)
     r->tasks += f.tasks;
     r->tasks_idle += f.tasks_idle;
     r->tasks_waiting += f.tasks_waiting;
+    bq_collector_view_add(collector, bq_app_collector(app));
 }
 
-/* The states of before a reload count as long as they are there. */
+/* The states of before a reload count as long as they are there, and what was collected in them
+ * stays counted. */
 static void report(const struct bq_worker *w, struct bq_worker_report *r)
 {
+    const struct bq_worker_tally *tally = atomic_load(&w->server->tallies[w->number]);
+    struct bq_collector_view collector = {0};
     r->serve = bq_serve_counts(w->serve);
     for (const struct bq_retiring *old = w->reload.retiring; old; old = old->next)
-        add_figures(r, old->app);
-    add_figures(r, w->app);
+        add_figures(r, &collector, old->app);
+    add_figures(r, &collector, w->app);
+    if (tally)
+        bq_collector_view_add(&collector, tally->past);
+    r->collections = collector.cycles;
+    r->pauses = collector.pauses;
+    r->pause_ns = collector.pause_ns;
+    r->pause_ns_max = collector.pause_ns_max;
 }
 
 static void copy_text(char *out, size_t n, bq_str s)

@@ -41,7 +41,7 @@ static void forget(struct bq_retiring *r)
     while (*link != r)
         link = &(*link)->next;
     *link = r->next;
-    bq_app_free(r->app);
+    bq_worker_free_app(r->worker, r->app);
     bq_free(r);
 }
 

@@ -31,6 +31,7 @@
 struct bq_worker_tally {
     struct bq_tallies answers;
     struct bq_sqlite_tally sqlite;
+    struct bq_collector_view past; /* of applications that are gone; for bq_worker_free_app */
 };
 
 struct bq_server {

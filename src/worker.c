@@ -274,12 +274,21 @@ void bq_worker_stop(struct bq_worker *w)
     bq_loop_post(w->loop, &w->stop_job);
 }
 
+void bq_worker_free_app(struct bq_worker *w, struct bq_app *app)
+{
+    struct bq_worker_tally *tally = bq_server_tally(w->server, w->number);
+    if (!app)
+        return;
+    if (tally)
+        bq_collector_view_add(&tally->past, bq_app_collector(app));
+    bq_app_free(app);
+}
+
 void bq_worker_release(struct bq_worker *w)
 {
     if (w->serve)
         bq_serve_free(w->serve);
-    if (w->app)
-        bq_app_free(w->app);
+    bq_worker_free_app(w, w->app);
     bq_loop_free(w->loop);
     bq_free(w->access);
 }

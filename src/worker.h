@@ -69,6 +69,10 @@ int bq_worker_load(struct bq_worker *w);
  * that serves. Fails: NULL, logged. Thread: any. */
 struct bq_app *bq_worker_build_app(struct bq_worker *w);
 
+/* Frees an application that was the worker's; what its collector has done is kept. NULL is
+ * harmless. Thread: the worker's, or any when it has none. */
+void bq_worker_free_app(struct bq_worker *w, struct bq_app *app);
+
 /* Starts the thread; what main has not done for it, it does. Fails: BQ_SYSTEM, logged. */
 int bq_worker_start(struct bq_worker *w);
 

@@ -190,6 +190,10 @@ VALUE(in_flight, w->report.serve.busy)
 VALUE(accept_pauses, w->report.serve.accept_pauses)
 VALUE(lua_bytes, w->report.lua_bytes)
 VALUE(lua_bytes_max, w->report.lua_bytes_max)
+VALUE(collections, w->report.collections)
+VALUE(pauses, w->report.pauses)
+VALUE(pause_s, (double)w->report.pause_ns / 1e9)
+VALUE(pause_max_s, (double)w->report.pause_ns_max / 1e9)
 VALUE(in_lua, (double)w->in_lua_ms / 1e3)
 VALUE(coroutines, w->report.tasks)
 VALUE(coroutines_idle, w->report.tasks_idle)
@@ -206,6 +210,12 @@ static const struct worker_metric worker_metrics[] = {
      "How often accepting paused, at a limit of connections or descriptors.", accept_pauses},
     {"barq_lua_memory_bytes", "gauge", "What Lua holds.", lua_bytes},
     {"barq_lua_memory_limit_bytes", "gauge", "What Lua may hold; 0: no limit.", lua_bytes_max},
+    {"barq_lua_collections_total", "counter", "Complete cycles of Lua's garbage collector.",
+     collections},
+    {"barq_lua_collector_pauses_total", "counter", "Its steps between requests.", pauses},
+    {"barq_lua_collector_pause_seconds_total", "counter", "How long these were, in all.", pause_s},
+    {"barq_lua_collector_pause_seconds_max", "gauge", "The longest of them since the start.",
+     pause_max_s},
     {"barq_worker_in_lua_seconds", "gauge",
      "How long the call into Lua that it is inside of has lasted; 0: it is in none, or for a "
      "moment.",

@@ -327,6 +327,8 @@ static void put_worker(struct bq_buf *out, const struct bq_worker_shown *w, uint
     put(out, "</td><td>");
     put_bytes(out, r->lua_bytes);
     put(out, "</td><td class=\"wide\">");
+    put_duration(out, r->pauses ? (double)r->pause_ns_max / 1e3 : -1);
+    put(out, "</td><td class=\"wide\">");
     put_duration(out, r->at_us ? (double)r->lag_us : -1);
     put(out, "</td><td class=\"wide\">");
     put_duration(out, r->at_us && now_us > r->at_us ? (double)(now_us - r->at_us) : -1);
@@ -339,7 +341,8 @@ static void put_workers(struct bq_buf *out, const struct bq_snapshot *s)
 {
     put(out, "<h2>Workers</h2>\n<table><thead><tr><th>worker</th><th>in flight</th>"
              "<th>connections</th><th class=\"wide\">coroutines that wait</th><th>Lua memory</th>"
-             "<th class=\"wide\">loop lag</th><th class=\"wide\">last seen</th>"
+             "<th class=\"wide\">longest pause</th><th class=\"wide\">loop lag</th><th "
+             "class=\"wide\">last seen</th>"
              "<th class=\"name\">held by</th></tr></thead><tbody>\n");
     for (unsigned i = 0; i < s->worker_count; i++)
         put_worker(out, &s->workers[i], s->now_us);

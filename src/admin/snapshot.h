@@ -20,6 +20,8 @@ struct bq_worker_report {
     struct bq_serve_counts serve;
     uint64_t lua_bytes, lua_bytes_max; /* 0: no limit */
     uint64_t tasks, tasks_idle, tasks_waiting;
+    uint64_t collections;                    /* complete cycles of Lua's garbage collector */
+    uint64_t pauses, pause_ns, pause_ns_max; /* its steps between requests: all, and the longest */
 };
 
 struct bq_worker_shown {

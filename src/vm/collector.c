@@ -144,6 +144,7 @@ static void on_timer(struct bq_timer *timer)
         return;
     }
     uint64_t since_ns = bq_clock_ns();
+    bq_absence_explain(vm->absence, NULL);
     bq_absence_begin(vm->absence);
     step_on(vm);
     bq_absence_end(vm->absence);
@@ -175,7 +176,7 @@ void bq_collector_run(struct bq_vm *vm, lua_State *L)
     lua_gc(L, LUA_GCCOLLECT, 0);
     note(&vm->collector, since_ns);
     bq_counter_add(&vm->collector.cycles, 1);
-    if (is_paced(vm) && !getenv("OFF"))
+    if (is_paced(vm))
         rest(vm, vm->bytes);
 }
 

@@ -40,6 +40,17 @@ struct bq_collector_view {
     uint64_t cycles;                 /* complete ones */
 };
 
+/* Adds what another collector has done. */
+static inline void bq_collector_view_add(struct bq_collector_view *sum,
+                                         struct bq_collector_view view)
+{
+    sum->pauses += view.pauses;
+    sum->pause_ns += view.pause_ns;
+    sum->cycles += view.cycles;
+    if (view.pause_ns_max > sum->pause_ns_max)
+        sum->pause_ns_max = view.pause_ns_max;
+}
+
 /* A guest, and a state without a loop, are left to their host, and to LuaJIT. */
 void bq_collector_init(struct bq_vm *vm);
 void bq_collector_release(struct bq_vm *vm);
