@@ -63,7 +63,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
         return NULL;
     }
     vm->alloc = lua_getallocf(vm->L, &vm->alloc_arg);
-    vm->bytes =
+    vm->bytes = vm->bytes_taken =
         (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
     vm->bytes_max = bytes_max;
     lua_setallocf(vm->L, bq_vm_alloc, vm);

@@ -27,7 +27,7 @@ enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 
 /* Small blocks that Lua has freed, by size in steps of 8 bytes: tables and strings come and go with
  * each request (memory.c). */
-#define BQ_SPARE_SIZES 32
+#define BQ_SPARE_SIZES 66
 
 struct bq_vm {
     lua_State *L;
@@ -49,10 +49,11 @@ struct bq_vm {
     size_t bytes, bytes_max;
     bq_raw raw_null;              /* what bq_raw_probe gave: 0 if values do not lie as raw.h says */
     void *spares[BQ_SPARE_SIZES]; /* the first of each list; each begins with the next's address */
-    size_t spare_bytes;
-    size_t bytes_kept;  /* what the last bq_vm_relieve could not collect */
-    bool exhausted;     /* an allocation was refused since then */
-    bool raising;       /* the limit is passed: "not enough memory" is raised soon (memory.h) */
+    size_t
+        bytes_taken;   /* from LuaJIT's allocator: bytes, what they are rounded up by, and spares */
+    size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
+    bool exhausted;    /* an allocation was refused since then */
+    bool raising;      /* the limit is passed: "not enough memory" is raised soon (memory.h) */
     const char *ending; /* what everything that runs is ended with, or NULL (memory.h) */
 
     struct bq_collector collector;

@@ -59,11 +59,24 @@ static void small_blocks_are_kept_but_not_all_of_them(void **state)
     struct bq_vm *vm = *state;
     expect(vm, "local t = {} for i = 1, 50000 do t[i] = { i } end t = nil return 'made'", "made");
     lua_gc(vm->L, LUA_GCCOLLECT, 0);
-    assert_true(vm->spare_bytes > 100000);
-    assert_true(vm->spare_bytes <= ((size_t)2 << 20) + 128);
-    size_t kept = vm->spare_bytes;
+    size_t kept = vm->bytes_taken - vm->bytes;
+    assert_true(kept > 100000);
+    assert_true(kept < ((size_t)2 << 20) + ((size_t)64 << 10));
     expect(vm, "for i = 1, 100 do keep = { keep } end return 'again'", "again");
-    assert_true(vm->spare_bytes < kept);
+    assert_true(vm->bytes_taken - vm->bytes < kept);
+}
+
+static void arrays_grow_and_shrink_through_kept_blocks(void **state)
+{
+    expect(*state,
+           "for size = 1, 200 do\n"
+           "  local arrays = {}\n"
+           "  for k = 1, 20 do local t = {} for i = 1, size do t[i] = i * k end arrays[k] = t end\n"
+           "  for k = 1, 20 do for i = 1, size do assert(arrays[k][i] == i * k) end end\n"
+           "  for k = 1, 20 do for i = size, 3, -1 do arrays[k][i] = nil end\n"
+           "    arrays[k].name = k assert(arrays[k][1] == k and arrays[k].name == k) end\n"
+           "end return 'whole'",
+           "whole");
 }
 
 static void garbage_is_no_reason_to_fail(void **state)
@@ -141,6 +154,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(small_blocks_are_kept_but_not_all_of_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(arrays_grow_and_shrink_through_kept_blocks, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_to_end_catches_nothing, setup, teardown),
