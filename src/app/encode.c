@@ -161,45 +161,16 @@ int bq_encoder_elements(struct bq_encoder *e, bq_encoder_fn fn, const void *how)
 
 /* --- objects --- */
 
-static struct bq_encoder_name *slot_of(struct bq_encoder *e, const char *p)
-{
-    uintptr_t address = (uintptr_t)p;
-    return &e->names[(address >> 4 ^ address >> 8) % BQ_ENCODER_NAMES];
-}
-
-/* What was written before, once more. */
-static int repeat(struct bq_buf *out, uint32_t at, uint32_t n)
-{
-    if (bq_buf_reserve(out, n) != BQ_OK)
-        return BQ_MEMORY;
-    memcpy(out->data + out->len, out->data + out->pos + at, n);
-    out->len += n;
-    return BQ_OK;
-}
-
-static int write_new_name(struct bq_encoder *e, struct bq_encoder_name *slot, bq_str name)
-{
-    size_t at = bq_buf_size(e->out);
-    int rc = bq_json_write_string(e->out, name);
-    if (rc == BQ_INVALID)
-        return bq_encoder_refuse(e, "the name is not valid UTF-8");
-    if (rc == BQ_OK)
-        rc = bq_buf_push(e->out, ':');
-    size_t n = bq_buf_size(e->out) - at;
-    if (rc == BQ_OK && at + n <= UINT32_MAX)
-        *slot = (struct bq_encoder_name){name.p, (uint32_t)at, (uint32_t)n};
-    return rc;
-}
-
 /* The name below the top, and a colon. */
 static int write_name(struct bq_encoder *e)
 {
     size_t n;
     const char *p = lua_tolstring(e->L, -2, &n);
-    struct bq_encoder_name *slot = slot_of(e, p);
     bq_encoder_at(e, p, n);
-    return slot->p == p ? repeat(e->out, slot->at, slot->n)
-                        : write_new_name(e, slot, bq_str_of(p, n));
+    int rc = bq_json_write_string(e->out, bq_str_of(p, n));
+    if (rc == BQ_INVALID)
+        return bq_encoder_refuse(e, "the name is not valid UTF-8");
+    return rc == BQ_OK ? bq_buf_push(e->out, ':') : rc;
 }
 
 /* A number as a key, which barq.object(t) asks for. */

@@ -105,7 +105,6 @@ int bq_encoder_run(lua_State *L, int index, struct bq_buf *out, struct bq_encode
     e.depth = 0;
     e.depth_reserved = levels_reserved(L);
     e.rewound_bytes = 0;
-    bq_encoder_forget(&e);
     size_t before = bq_buf_size(out);
     int top = lua_gettop(L);
     lua_pushvalue(L, index);

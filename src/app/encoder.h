@@ -12,22 +12,12 @@
 
 #include "app/encode.h"
 
-#include <string.h>
 
 /* Where the walk is in the table of one level: at a name, or at a position (name NULL). */
 struct bq_encoder_step {
     const char *name;
     size_t n; /* the name's length or the position */
 };
-
-/* A name that was written, with quotes and colon: objects of one kind have the same ones again and
- * again. Lua has each string once, so that its address tells it, as long as no object is made. */
-struct bq_encoder_name {
-    const char *p;  /* NULL: none */
-    uint32_t at, n; /* where in the output */
-};
-
-#define BQ_ENCODER_NAMES 16 /* a power of two */
 
 struct bq_encoder {
     lua_State *L;
@@ -37,7 +27,6 @@ struct bq_encoder {
     unsigned depth;
     unsigned depth_reserved; /* the Lua stack has room for the walk down to here */
     size_t rewound_bytes;    /* written for variants of unions and taken back */
-    struct bq_encoder_name names[BQ_ENCODER_NAMES];
     struct bq_encoder_step steps[BQ_ENCODE_DEPTH_MAX];
 };
 
@@ -60,12 +49,6 @@ int bq_encoder_enter(struct bq_encoder *e);
 static inline void bq_encoder_at(struct bq_encoder *e, const char *name, size_t n)
 {
     e->steps[e->depth - 1] = (struct bq_encoder_step){name, n};
-}
-
-/* Output is taken back: what was kept of it is forgotten. */
-static inline void bq_encoder_forget(struct bq_encoder *e)
-{
-    memset(e->names, 0, sizeof e->names);
 }
 
 /* --- encode.c --- */

@@ -354,7 +354,6 @@ static bool accepts(const struct bq_schema *s, int type)
 static int rewind_to(struct bq_encoder *e, int top, unsigned depth, size_t size)
 {
     e->rewound_bytes += bq_buf_size(e->out) - size;
-    bq_encoder_forget(e);
     lua_settop(e->L, top);
     e->depth = depth;
     e->out->len = e->out->pos + size;
