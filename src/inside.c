@@ -287,13 +287,15 @@ static void look(void *self, struct bq_snapshot *out, bool flights)
         .connections_moved = atomic_load(&s->adoption.moved),
         .reloads = atomic_load(&s->reloads),
         .reloads_failed = atomic_load(&s->reloads_failed),
-        .access_log_dropped = s->access_log ? bq_line_writer_dropped(s->access_log) : 0,
         .log_warnings = bq_log_count(BQ_LOG_WARN),
         .log_errors = bq_log_count(BQ_LOG_ERROR),
         .offload_threads = offload.threads,
         .offload_idle = offload.idle,
         .offload_queued = offload.queued,
     };
+    /* Main opens it before that, and closes it after this thread has ended. */
+    if (out->phase != BQ_ADMIN_STARTING && s->access_log)
+        out->access_log_dropped = bq_line_writer_dropped(s->access_log);
     gather(i, out, flights);
     read_tallies(i, out);
     out->standbys = count_standbys(out);
