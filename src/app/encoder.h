@@ -12,7 +12,6 @@
 
 #include "app/encode.h"
 
-
 /* Where the walk is in the table of one level: at a name, or at a position (name NULL). */
 struct bq_encoder_step {
     const char *name;
