@@ -124,10 +124,10 @@ static char *put_date(struct bq_access_log *log, char *out, time_t now)
     return put(out, bq_str_of(log->date, log->date_bytes));
 }
 
-static char *put_peer(char *out, const struct bq_peer *peer, bq_str none)
+static char *put_ip(char *out, const struct bq_ip *ip, bq_str none)
 {
-    char text[BQ_PEER_TEXT_MAX];
-    size_t n = bq_peer_text(peer, text);
+    char text[BQ_IP_TEXT_MAX];
+    size_t n = bq_ip_text(ip, text);
     return put(out, n ? bq_str_of(text, n) : none);
 }
 
@@ -158,7 +158,7 @@ static char *put_request_text(const struct bq_access_log *log, char *out,
 static char *put_text_line(struct bq_access_log *log, char *out, const struct bq_access_record *r,
                            time_t now)
 {
-    out = put_peer(out, r->peer, BQ_STR("unix"));
+    out = put_ip(out, &r->ip, BQ_STR("unix"));
     out = put_date(log, PUT(out, " - - ["), now);
     out = put_request_text(log, PUT(out, "] "), r);
     *out++ = ' ';
@@ -188,7 +188,7 @@ static char *put_json_line(struct bq_access_log *log, char *out, const struct bq
                            time_t now)
 {
     out = put_date(log, PUT(out, "{\"time\":\""), now);
-    out = put_peer(PUT(out, "\",\"ip\":\""), r->peer, BQ_STR(""));
+    out = put_ip(PUT(out, "\",\"ip\":\""), &r->ip, BQ_STR(""));
     out = put_json_text(log, out, BQ_STR("\",\"method\":"), r->method);
     out = put_json_text(log, out, BQ_STR(",\"target\":"), r->target);
     out = put_number(PUT(out, ",\"version\":\"1."), r->version_minor, 1);

@@ -80,6 +80,18 @@ static int keep_item(struct bq_config *c, const struct bq_option *o, bool first,
     return rc;
 }
 
+static int keep_network(struct bq_config *c, const struct bq_option *o, bool first, bq_str text,
+                        const char *place, struct bq_config_error *error)
+{
+    struct bq_networks *set = field_of(c, o);
+    if (first)
+        *set = (struct bq_networks){.count = 0};
+    if (bq_networks_add(set, text) == BQ_OK)
+        return BQ_OK;
+    complain(error, "%s: option \"%s\" takes %d networks at most", place, o->name, BQ_NETWORKS_MAX);
+    return BQ_INVALID;
+}
+
 static int set_option(struct bq_config *c, enum bq_origin origin, const struct bq_option *o,
                       bq_str text, const char *place, struct bq_config_error *error)
 {
@@ -92,6 +104,8 @@ static int set_option(struct bq_config *c, enum bq_origin origin, const struct b
         return BQ_OK;
     if (o->type == BQ_OPTION_LIST)
         rc = keep_item(c, o, origin > *from, value.text, place, error);
+    else if (o->type == BQ_OPTION_NETWORKS)
+        rc = keep_network(c, o, origin > *from, value.text, place, error);
     else if (o->type == BQ_OPTION_STRING)
         rc = keep_text(c, value.text, field_of(c, o), error);
     else
@@ -99,6 +113,29 @@ static int set_option(struct bq_config *c, enum bq_origin origin, const struct b
     if (rc == BQ_OK)
         *from = (unsigned char)origin;
     return rc;
+}
+
+/* Each of the items between commas; a value that has none is a wrong one. */
+static int set_items(struct bq_config *c, enum bq_origin origin, const struct bq_option *o,
+                     bq_str value, const char *place, struct bq_config_error *error)
+{
+    bq_str rest = value, item;
+    int rc = BQ_OK;
+    bool any = false;
+    for (; rc == BQ_OK && bq_str_next_token(&rest, &item); any = true)
+        rc = set_option(c, origin, o, item, place, error);
+    return any ? rc : refuse_value(o, value, place, error);
+}
+
+/* An endpoint may have a comma in its path, but for the environment, where nothing else would
+ * divide a list. */
+static int set_value(struct bq_config *c, enum bq_origin origin, const struct bq_option *o,
+                     bq_str value, const char *place, struct bq_config_error *error)
+{
+    bool divided = o->type == BQ_OPTION_NETWORKS ||
+                   (o->type == BQ_OPTION_LIST && origin == BQ_ORIGIN_ENVIRONMENT);
+    return divided ? set_items(c, origin, o, value, place, error)
+                   : set_option(c, origin, o, value, place, error);
 }
 
 void bq_config_init(struct bq_config *c)
@@ -112,7 +149,7 @@ void bq_config_init(struct bq_config *c)
         (void)ok;
         if (o->type == BQ_OPTION_STRING)
             *(bq_str *)field_of(c, o) = value.text;
-        else if (o->type != BQ_OPTION_LIST)
+        else if (o->type != BQ_OPTION_LIST && o->type != BQ_OPTION_NETWORKS)
             *(uint64_t *)field_of(c, o) = value.number;
     }
 }
@@ -128,22 +165,10 @@ int bq_config_set(struct bq_config *c, enum bq_origin origin, bq_str name, bq_st
     const struct bq_option *o = bq_option_find(name);
     if (!o)
         return refuse_name(origin, name, place, error);
-    return set_option(c, origin, o, value, place, error);
+    return set_value(c, origin, o, value, place, error);
 }
 
 /* Environment. */
-
-static int set_from_variable(struct bq_config *c, const struct bq_option *o, bq_str value,
-                             const char *place, struct bq_config_error *error)
-{
-    bq_str item;
-    int rc = BQ_OK;
-    if (o->type != BQ_OPTION_LIST)
-        return set_option(c, BQ_ORIGIN_ENVIRONMENT, o, value, place, error);
-    while (rc == BQ_OK && bq_str_next_token(&value, &item))
-        rc = set_option(c, BQ_ORIGIN_ENVIRONMENT, o, item, place, error);
-    return rc;
-}
 
 static void warn_of_variable(const char *place, bq_str name)
 {
@@ -166,7 +191,7 @@ static int read_variable(struct bq_config *c, const char *text, struct bq_config
         name[i - skip] = (char)tolower((unsigned char)place[i]);
     const struct bq_option *o = bq_option_find(bq_str_cstr(name));
     if (o)
-        return set_from_variable(c, o, bq_str_cstr(text + n + 1), place, error);
+        return set_value(c, BQ_ORIGIN_ENVIRONMENT, o, bq_str_cstr(text + n + 1), place, error);
     warn_of_variable(place, bq_str_cstr(name));
     return BQ_OK;
 }
@@ -245,7 +270,7 @@ int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, in
         return BQ_INVALID;
     }
     *at += 1 + took_next;
-    return set_option(c, BQ_ORIGIN_COMMAND_LINE, o, bq_str_cstr(value), place, error);
+    return set_value(c, BQ_ORIGIN_COMMAND_LINE, o, bq_str_cstr(value), place, error);
 }
 
 /* What the rooms want to know. */
@@ -298,5 +323,14 @@ struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c)
         .write_ms_max = (uint32_t)c->write_ms_max,
         .requests_max = (uint32_t)c->requests_max,
         .connections_max = (uint32_t)c->connections_max,
+    };
+}
+
+struct bq_trust bq_config_trust(const struct bq_config *c)
+{
+    const struct bq_networks *set = &c->trust_proxy;
+    return (struct bq_trust){
+        .proxies = set->count || set->unix_sockets ? set : NULL,
+        .by = (enum bq_forwarded_by)c->trust_proxy_fields,
     };
 }

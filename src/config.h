@@ -15,6 +15,7 @@
 #include "access_log.h"
 #include "app/app.h"
 #include "base/arena.h"
+#include "base/ip.h"
 #include "serve/serve.h"
 
 enum bq_origin { BQ_ORIGIN_DEFAULT, BQ_ORIGIN_APP, BQ_ORIGIN_ENVIRONMENT, BQ_ORIGIN_COMMAND_LINE };
@@ -41,6 +42,8 @@ struct bq_config {
     uint64_t adoption_ms;
     uint64_t standby_max;
     uint64_t standby_ms_max;
+    struct bq_networks trust_proxy;
+    uint64_t trust_proxy_fields; /* enum bq_forwarded_by */
     uint64_t dev;
     bq_str admin;        /* n = 0: no admin port */
     uint64_t access_log; /* enum bq_access_format */
@@ -76,7 +79,8 @@ struct bq_config_error {
 void bq_config_init(struct bq_config *c);
 void bq_config_release(struct bq_config *c);
 
-/* Sets an option by its name ("body_max") for an origin; a list gets one more item. place
+/* Sets an option by its name ("body_max") for an origin; a list gets one more item, networks as
+ * many as the value has between commas. place
  * is "app.lua:12", "BARQ_PORT" or "--port". Fails: BQ_INVALID and error (no such
  * option, or a bad value), BQ_MEMORY and error. */
 int bq_config_set(struct bq_config *c, enum bq_origin origin, bq_str name, bq_str value,
@@ -107,5 +111,8 @@ unsigned bq_config_offload_threads(const struct bq_config *c);
 
 struct bq_app_options bq_config_app_options(const struct bq_config *c);
 struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c);
+
+/* Valid: as long as c. */
+struct bq_trust bq_config_trust(const struct bq_config *c);
 
 #endif

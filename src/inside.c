@@ -92,7 +92,7 @@ static void keep_flight(void *arg, const struct bq_serve_flight *flight)
         .worker = walk->worker, .age_us = age_us, .gone = flight->exchange->gone};
     copy_text(f->method, sizeof f->method, r->method_name);
     copy_text(f->target, sizeof f->target, r->target);
-    f->peer[bq_peer_text(flight->peer, f->peer)] = 0;
+    f->client[flight->exchange->sink->peer(flight->exchange, f->client)] = 0;
     bq_app_progress(flight->exchange, &progress);
     copy_text(f->where, sizeof f->where, bq_str_cstr(progress.where));
 }

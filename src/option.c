@@ -11,6 +11,7 @@
 #include <ctype.h>
 
 static const char *const access_words[] = {"off", "text", "json", NULL};
+static const char *const forwarded_words[] = {"auto", "x-forwarded", "forwarded", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", "off", NULL};
 
 #define HOUR_MS   UINT64_C(3600000)
@@ -37,6 +38,10 @@ const struct bq_option bq_options[] = {
      .help = "after which a standby worker that nobody needed ends"},
     {"offload_threads", BQ_OPTION_INTEGER, AT(offload_threads), "auto", 1, BQ_OFFLOAD_THREADS_MAX,
      .zero = "auto", .help = "threads for barq.offload; auto is one for each processor"},
+    {"trust_proxy", BQ_OPTION_NETWORKS, AT(trust_proxy), NULL,
+     .help = "proxies whose word about their clients counts: loopback,10.0.0.0/8"},
+    {"trust_proxy_fields", BQ_OPTION_ENUM, AT(trust_proxy_fields), "auto", .words = forwarded_words,
+     .help = "fields in which they say it"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
      .help = "for development: reload on change, show errors to clients"},
     {"admin", BQ_OPTION_STRING, AT(admin), NULL,
@@ -145,6 +150,13 @@ static bool read_text(bq_str text, struct bq_option_value *out)
     return text.n > 0;
 }
 
+static bool read_network(bq_str text, struct bq_option_value *out)
+{
+    struct bq_networks one = {.count = 0};
+    out->text = text;
+    return bq_networks_add(&one, text) == BQ_OK;
+}
+
 bool bq_option_read(const struct bq_option *o, bq_str text, struct bq_option_value *out)
 {
     switch (o->type) {
@@ -155,6 +167,8 @@ bool bq_option_read(const struct bq_option *o, bq_str text, struct bq_option_val
     case BQ_OPTION_STRING:
     case BQ_OPTION_LIST:
         return read_text(text, out);
+    case BQ_OPTION_NETWORKS:
+        return read_network(text, out);
     default:
         return read_number(o, text, out);
     }
@@ -204,6 +218,11 @@ void bq_option_describe(const struct bq_option *o, char out[static BQ_OPTION_TEX
         break;
     case BQ_OPTION_BOOLEAN:
         snprintf(out, n, "true or false");
+        break;
+    case BQ_OPTION_NETWORKS:
+        snprintf(out, n,
+                 "an address, a network (10.0.0.0/8, fd00::/8: no bits behind the prefix), "
+                 "loopback, private or unix");
         break;
     default:
         snprintf(out, n, "text without control characters");
@@ -255,7 +274,7 @@ static const char *value_name(const struct bq_option *o)
         [BQ_OPTION_INTEGER] = " N",     [BQ_OPTION_DURATION] = " SECONDS",
         [BQ_OPTION_SIZE] = " SIZE",     [BQ_OPTION_BOOLEAN] = "",
         [BQ_OPTION_ENUM] = " WORD",     [BQ_OPTION_STRING] = " TEXT",
-        [BQ_OPTION_LIST] = " ENDPOINT",
+        [BQ_OPTION_LIST] = " ENDPOINT", [BQ_OPTION_NETWORKS] = " NETWORKS",
     };
     return o->implied && o->type == BQ_OPTION_ENUM ? "[=WORD]" : names[o->type];
 }

@@ -15,6 +15,7 @@ enum bq_option_type {
     BQ_OPTION_ENUM,
     BQ_OPTION_STRING,
     BQ_OPTION_LIST,
+    BQ_OPTION_NETWORKS,
 };
 
 struct bq_option {

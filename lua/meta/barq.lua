@@ -17,9 +17,10 @@
 ---@field cookies table<string, any> as sent (RFC 6265), of a repeated name the first, or what the route declares
 ---@field trailers string[][] { name, value } of a chunked body (RFC 9112, section 7.1.2)
 ---@field body any a string, as sent, or what the route declares as body or form
----@field host string from Host or the absolute target
----@field ip string the peer's address, "" on a UNIX socket
+---@field host string from Host or the absolute target, or as a trusted proxy has received it
+---@field ip string the client's address: the peer's, or what trusted proxies say; "" on a UNIX socket
 ---@field id string 32 hexadecimal digits, the request's own
+---@field scheme "http"|"https" by which the client came: "http", or what trusted proxies say
 ---@field version "1.0"|"1.1"
 ---@field route { path: string, name: string?, place: string }? what matched
 local Request = {}

@@ -258,7 +258,7 @@ static void put_flight(struct bq_buf *out, const struct bq_flight_shown *f)
     put_text(out, bq_str_cstr(f->where));
     put(out,
         f->gone ? " (its client has gone)</td><td class=\"wide\">" : "</td><td class=\"wide\">");
-    put_text(out, bq_str_cstr(f->peer));
+    put_text(out, bq_str_cstr(f->client));
     bq_buf_printf(out, "</td><td class=\"wide\">%u</td></tr>\n", f->worker);
 }
 

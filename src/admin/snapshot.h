@@ -46,7 +46,7 @@ struct bq_flight_shown {
     bool gone; /* its client has left */
     char method[24];
     char target[BQ_FLIGHT_TARGET_MAX]; /* as received, cut */
-    char peer[BQ_PEER_TEXT_MAX + 1];
+    char client[64 + 1];               /* its address; "" on a UNIX socket */
     char where[BQ_FLIGHT_WHERE_MAX];
 };
 

@@ -23,6 +23,7 @@ enum field {
     FIELD_PATH,
     FIELD_QUERY,
     FIELD_ROUTE,
+    FIELD_SCHEME,
     FIELD_TARGET,
     FIELD_TRAILERS,
     FIELD_VERSION,
@@ -32,11 +33,14 @@ static const struct {
     const char *name;
     enum field field;
 } fields[] = {
-    {"body", FIELD_BODY},         {"cookies", FIELD_COOKIES}, {"headers", FIELD_HEADERS},
-    {"host", FIELD_HOST},         {"id", FIELD_ID},           {"ip", FIELD_IP},
-    {"method", FIELD_METHOD},     {"params", FIELD_PARAMS},   {"path", FIELD_PATH},
-    {"query", FIELD_QUERY},       {"route", FIELD_ROUTE},     {"target", FIELD_TARGET},
-    {"trailers", FIELD_TRAILERS}, {"version", FIELD_VERSION},
+    {"body", FIELD_BODY},       {"cookies", FIELD_COOKIES},
+    {"headers", FIELD_HEADERS}, {"host", FIELD_HOST},
+    {"id", FIELD_ID},           {"ip", FIELD_IP},
+    {"method", FIELD_METHOD},   {"params", FIELD_PARAMS},
+    {"path", FIELD_PATH},       {"query", FIELD_QUERY},
+    {"route", FIELD_ROUTE},     {"scheme", FIELD_SCHEME},
+    {"target", FIELD_TARGET},   {"trailers", FIELD_TRAILERS},
+    {"version", FIELD_VERSION},
 };
 
 static const char req_key, headers_key; /* keys of the two metatables in the registry */
@@ -350,6 +354,9 @@ static void push_field(lua_State *L, struct bq_call *call, enum field field)
         break;
     case FIELD_ROUTE:
         push_route(L, call->route);
+        break;
+    case FIELD_SCHEME:
+        push_str(L, call->ex->client ? call->ex->client->scheme : BQ_STR("http"));
         break;
     case FIELD_TARGET:
         push_str(L, r->target);

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -46,7 +47,8 @@ struct bq_request {
     bq_str target;         /* as received */
     bq_str path;           /* raw (still percent-encoded) path of the target; "*" for OPTIONS * */
     bq_str query;          /* raw, without "?"; p is NULL when there is none */
-    bq_str host;           /* from the Host field or an absolute-form target */
+    bq_str host;           /* from the Host field or an absolute-form target; or as a trusted
+                              proxy has received it */
     uint8_t version_minor; /* HTTP/1.minor */
     bool keep_alive;
     bool expect_continue;
@@ -66,6 +68,12 @@ struct bq_response {
     bq_str body; /* for HEAD too: it gives the length */
 };
 
+/* Where a request is from, by the word of proxies that are trusted (forwarded.h). */
+struct bq_client {
+    struct bq_ip ip; /* the client's */
+    bq_str scheme;   /* by which it came to the first of them: "http" or "https" */
+};
+
 struct bq_exchange;
 struct bq_tally;
 
@@ -75,7 +83,7 @@ struct bq_sink {
      * exchange is gone when this returns. Fails: never; a peer that left or a
      * lack of memory is the sink's own affair. */
     void (*respond)(struct bq_exchange *ex, const struct bq_response *response);
-    /* Writes the peer's address without port ("" for a UNIX socket) into out. */
+    /* Writes the client's address without port ("" for a UNIX socket) into out. */
     size_t (*peer)(const struct bq_exchange *ex, char out[static 64]);
 };
 
@@ -114,7 +122,8 @@ struct bq_exchange {
     void *conn;             /* the sink's: the connection this came from */
     void *app;              /* the handler's: its state for this exchange, in the arena */
     struct bq_tally *tally; /* the handler's: what the answer is counted under; NULL: nothing */
-    bool gone;              /* the peer has left; nobody will read the answer */
+    const struct bq_client *client; /* NULL: no trusted proxy, the connection tells; in the arena */
+    bool gone;                      /* the peer has left; nobody will read the answer */
     char first_block[BQ_EXCHANGE_ARENA_BYTES];
 };
 

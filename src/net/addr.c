@@ -53,14 +53,11 @@ void bq_peer_set(struct bq_peer *p, const struct sockaddr *sa)
     }
 }
 
-size_t bq_peer_text(const struct bq_peer *p, char out[static BQ_PEER_TEXT_MAX])
+struct bq_ip bq_peer_ip(const struct bq_peer *p)
 {
-    char text[INET6_ADDRSTRLEN];
-    if (p->family == AF_UNIX || !inet_ntop(p->family, p->ip, text, sizeof text))
-        return 0;
-    size_t n = strlen(text);
-    memcpy(out, text, n);
-    return n;
+    struct bq_ip ip = {.bits = p->family == AF_INET ? 32 : p->family == AF_INET6 ? 128 : 0};
+    memcpy(ip.bytes, p->ip, sizeof ip.bytes);
+    return ip;
 }
 
 /* Endpoints. */

@@ -7,7 +7,7 @@
 #ifndef BQ_NET_ADDR_H
 #define BQ_NET_ADDR_H
 
-#include "base/str.h"
+#include "base/ip.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -20,12 +20,10 @@ struct bq_peer {
     uint8_t ip[16]; /* the first four for IPv4; an IPv4-mapped address is kept as IPv4 */
 };
 
-#define BQ_PEER_TEXT_MAX 46
-
 void bq_peer_set(struct bq_peer *p, const struct sockaddr *sa);
 
-/* The address without the port, not NUL-terminated; its length ("" for UNIX). */
-size_t bq_peer_text(const struct bq_peer *p, char out[static BQ_PEER_TEXT_MAX]);
+/* The address without the port; none for UNIX. */
+struct bq_ip bq_peer_ip(const struct bq_peer *p);
 
 struct bq_endpoint {
     union {

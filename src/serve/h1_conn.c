@@ -144,12 +144,19 @@ static const struct bq_request *request_of(const struct bq_conn *c)
     return r && r->method_name.n ? r : NULL;
 }
 
+/* The client's address: the peer's, or what trusted proxies say. */
+static struct bq_ip client_of(const struct bq_conn *c)
+{
+    const struct bq_client *client = c->work ? c->work->exchange.client : NULL;
+    return client ? client->ip : bq_peer_ip(&c->peer);
+}
+
 static void log_answer(struct bq_conn *c, const struct bq_request *request, int status,
                        uint64_t body_bytes, uint64_t us)
 {
     const struct bq_serve_config *config = &c->serve->config;
     struct bq_access_record r = {
-        .peer = &c->peer,
+        .ip = client_of(c),
         .method = BQ_STR(""),
         .target = BQ_STR(""),
         .referer = BQ_STR(""),
@@ -297,8 +304,8 @@ static void respond(struct bq_exchange *ex, const struct bq_response *response)
 
 static size_t peer(const struct bq_exchange *ex, char out[static 64])
 {
-    const struct bq_conn *c = ex->conn;
-    return bq_peer_text(&c->peer, out);
+    struct bq_ip ip = client_of(ex->conn);
+    return bq_ip_text(&ip, out);
 }
 
 static const struct bq_sink sink = {.respond = respond, .peer = peer};
@@ -350,12 +357,32 @@ static void body_begins(struct bq_conn *c, const struct bq_h1_framing *framing, 
         meet_expectation(c);
 }
 
+/* What the peer says of its client, if it is trusted. Fails: BQ_MEMORY. */
+static int ask_proxy(struct bq_conn *c)
+{
+    const struct bq_trust *trust = &c->serve->config.trust;
+    struct bq_exchange *ex = &c->work->exchange;
+    struct bq_ip peer_ip = bq_peer_ip(&c->peer);
+    if (!bq_networks_have(trust->proxies, &peer_ip))
+        return BQ_OK;
+    struct bq_client *client = bq_arena_alloc(&ex->arena, sizeof *client);
+    if (!client)
+        return BQ_MEMORY;
+    bq_forwarded_read(&ex->request, trust, &peer_ip, client);
+    ex->client = client;
+    return BQ_OK;
+}
+
 static void head_complete(struct bq_conn *c, bool arriving)
 {
     struct bq_serve *s = c->serve;
     struct bq_h1_work *w = c->work;
     if (s->config.access || s->config.tally)
         w->judged_us = bq_clock_us();
+    if (s->config.trust.proxies && ask_proxy(c) != BQ_OK) {
+        refuse_for_memory(c);
+        return;
+    }
     struct bq_verdict verdict = s->handler.head(s->handler.self, &w->exchange);
     w->known = true;
     w->body_bytes_max = verdict.body_bytes_max;

@@ -137,7 +137,7 @@ void bq_serve_each_flight(const struct bq_serve *s,
 {
     for (const struct bq_node *n = s->conns.head.next; n != &s->conns.head; n = n->next) {
         const struct bq_conn *c = conn_in_all((struct bq_node *)n);
-        struct bq_serve_flight flight = {.peer = &c->peer};
+        struct bq_serve_flight flight = {.began_us = 0};
         if (c->state != BQ_CONN_HANDLING && c->state != BQ_CONN_GONE)
             continue;
         flight.exchange = c->proto->exchange(c, &flight.began_us);

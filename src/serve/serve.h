@@ -11,6 +11,7 @@
 #define BQ_SERVE_SERVE_H
 
 #include "http/exchange.h"
+#include "http/forwarded.h"
 #include "http/h1_parse.h"
 #include "net/addr.h"
 #include "net/loop.h"
@@ -29,7 +30,7 @@ struct bq_serve_limits {
 
 /* What the access log is told of each answer, when it is complete. */
 struct bq_access_record {
-    const struct bq_peer *peer;
+    struct bq_ip ip;            /* the client's; none: a UNIX socket */
     bq_str method, target;      /* "" where the request could not be read */
     bq_str referer, user_agent; /* n = 0: none */
     uint8_t version_minor;
@@ -43,7 +44,8 @@ struct bq_tally;
 
 struct bq_serve_config {
     struct bq_serve_limits limits;
-    bq_access_fn access; /* NULL: no access log */
+    struct bq_trust trust; /* whose word about their clients counts; it outlives the serve */
+    bq_access_fn access;   /* NULL: no access log */
     void *access_arg;
     /* Where an answer is counted whose exchange has no tally of its own, by BQ_TALLY_KEY of its
      * enum bq_method and status. NULL: none is counted. */
@@ -99,7 +101,6 @@ struct bq_serve_counts bq_serve_counts(const struct bq_serve *s);
 /* A request whose answer is awaited. Valid: while its connection does not run. */
 struct bq_serve_flight {
     const struct bq_exchange *exchange;
-    const struct bq_peer *peer;
     uint64_t began_us; /* bq_clock_us at its head's end; 0: neither logged nor counted */
 };
 

@@ -30,7 +30,7 @@ rooms.quarantine = {
   { "^sys/eventfd%.h$", { "net" } },
   { "^sys/timerfd%.h$", { "net" } },
   { "^netinet/", { "net" } },
-  { "^arpa/", { "net" } },
+  { "^arpa/", { "net", "base/ip.c" } },
   { "^netdb%.h$", { "net" } },
   { "^poll%.h$", { "base", "net" } },
   { "^signal%.h$", { "net", "porch" } },

@@ -110,8 +110,9 @@ static void a_name_is_resolved(void **state)
 
 static void assert_peer(const struct bq_peer *p, const char *expected)
 {
-    char out[BQ_PEER_TEXT_MAX];
-    bq_str text = bq_str_of(out, bq_peer_text(p, out));
+    char out[BQ_IP_TEXT_MAX];
+    struct bq_ip ip = bq_peer_ip(p);
+    bq_str text = bq_str_of(out, bq_ip_text(&ip, out));
     assert_true(bq_str_eq(text, bq_str_cstr(expected)));
 }
 

@@ -105,7 +105,7 @@ static void an_accepted_socket_is_set_up_and_its_peer_known(void **state)
     struct sockaddr_in own;
     socklen_t len = sizeof own, flag_len = sizeof(int);
     struct bq_peer peer;
-    char text[BQ_PEER_TEXT_MAX];
+    char text[BQ_IP_TEXT_MAX];
     int flag = 0, listening = must_listen(&e), client = try_connect(&e);
     int fd = must_accept(listening, &peer);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -114,7 +114,8 @@ static void an_accepted_socket_is_set_up_and_its_peer_known(void **state)
     assert_true(flag);
     assert_int_equal(getsockname(client, (struct sockaddr *)&own, &len), 0);
     assert_int_equal(peer.port, ntohs(own.sin_port));
-    assert_int_equal(bq_peer_text(&peer, text), 9);
+    struct bq_ip ip = bq_peer_ip(&peer);
+    assert_int_equal(bq_ip_text(&ip, text), 9);
     assert_memory_equal(text, "127.0.0.1", 9);
     int none;
     assert_int_equal(bq_accept(listening, &none, &peer), BQ_AGAIN);

@@ -35,12 +35,13 @@ static void what_one_end_writes_the_other_reads(void **state)
 static void the_peer_is_a_client_on_this_machine(void **state)
 {
     struct bq_peer peer;
-    char text[BQ_PEER_TEXT_MAX];
+    char text[BQ_IP_TEXT_MAX];
     int fds[2];
     struct bq_transport ends[2];
     (void)state;
     assert_int_equal(bq_pair_open(fds, &peer), BQ_OK);
-    assert_int_equal(bq_peer_text(&peer, text), 9);
+    struct bq_ip ip = bq_peer_ip(&peer);
+    assert_int_equal(bq_ip_text(&ip, text), 9);
     assert_memory_equal(text, "127.0.0.1", 9);
     for (int i = 0; i < 2; i++) {
         bq_tcp_init(&ends[i], fds[i]);

@@ -390,6 +390,47 @@ static void a_list_is_bounded(void **state)
     refuses(*state, "listen", "unix:/a", "app.lua:12: option \"listen\" takes 16 values at most");
 }
 
+static void networks_are_divided_by_commas_wherever_they_come_from(void **state)
+{
+    struct bq_config *c = *state;
+    struct bq_config_error error;
+    assert_null(bq_config_trust(c).proxies);
+    accepts(c, "trust_proxy", "10.0.0.0/8, loopback");
+    accepts(c, "trust_proxy", "fd00::/8");
+    assert_ptr_equal(bq_config_trust(c).proxies, &c->trust_proxy);
+    assert_int_equal(c->trust_proxy.count, 4);
+    assert_int_equal(ENVIRONMENT(c, &error, "BARQ_TRUST_PROXY=10.0.0.1,unix"), BQ_OK);
+    assert_int_equal(c->trust_proxy.count, 1);
+    assert_true(c->trust_proxy.unix_sockets);
+    assert_int_equal(ARGUMENTS(c, &error, "--trust-proxy", "unix"), BQ_OK);
+    assert_int_equal(c->trust_proxy.count, 0);
+    assert_non_null(bq_config_trust(c).proxies);
+    accepts(c, "trust_proxy_fields", "forwarded");
+    assert_int_equal(bq_config_trust(c).by, BQ_FORWARDED_STANDARD);
+}
+
+static void a_wrong_network_is_named_with_the_way_out(void **state)
+{
+    static const char right[] = "give an address, a network (10.0.0.0/8, fd00::/8: no bits behind "
+                                "the prefix), loopback, private or unix";
+    static const char *const wrong[][2] = {
+        {"loopback,10.0.0.1/8", "10.0.0.1/8"}, {"localhost", "localhost"}, {",", ","}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char expected[512];
+        snprintf(expected, sizeof expected,
+                 "app.lua:12: option \"trust_proxy\" cannot be \"%s\": %s", wrong[i][1], right);
+        refuses(*state, "trust_proxy", wrong[i][0], expected);
+    }
+}
+
+static void networks_are_bounded(void **state)
+{
+    for (int i = 0; i < BQ_NETWORKS_MAX; i++)
+        accepts(*state, "trust_proxy", "::/0");
+    refuses(*state, "trust_proxy", "::/0",
+            "app.lua:12: option \"trust_proxy\" takes 64 networks at most");
+}
+
 static void listen_gives_way_to_a_later_host_or_port(void **state)
 {
     struct bq_config *c = *state;
@@ -421,7 +462,7 @@ static void every_option_is_reachable_from_every_origin(void **state)
         const struct bq_option *o = &bq_options[i];
         char variable[BQ_OPTION_TEXT_MAX + 64], argument[BQ_OPTION_TEXT_MAX + 64];
         char text[BQ_OPTION_TEXT_MAX];
-        const char *value = o->preset ? o->preset : "unix:/a";
+        const char *value = o->preset ? o->preset : o->type == BQ_OPTION_LIST ? "unix:/a" : "unix";
         accepts(c, o->name, value);
         bq_option_spell(BQ_ORIGIN_ENVIRONMENT, bq_str_cstr(o->name), text);
         snprintf(variable, sizeof variable, "%s=%s", text, value);
@@ -479,6 +520,9 @@ int main(void)
         TEST(foreign_and_empty_variables_are_left_alone),
         TEST(a_list_grows_within_an_origin_and_is_replaced_by_a_later_one),
         TEST(a_list_is_bounded),
+        TEST(networks_are_divided_by_commas_wherever_they_come_from),
+        TEST(a_wrong_network_is_named_with_the_way_out),
+        TEST(networks_are_bounded),
         TEST(listen_gives_way_to_a_later_host_or_port),
         TEST(auto_is_a_worker_for_each_processor),
         TEST(every_option_is_reachable_from_every_origin),

@@ -560,6 +560,62 @@ static void peer_is_told_to_the_handler(void **state)
     rig_close(&r);
 }
 
+#define FROM(peers_client) \
+    HEAD("GET", "/later") "X-Forwarded-For: " peers_client "\r\nX-Forwarded-Host: shop\r\n\r\n"
+
+static void assert_client(const struct rig *r, const char *ip, const char *host)
+{
+    char text[64];
+    const struct bq_exchange *ex = r->pending[0];
+    assert_int_equal(ex->sink->peer(ex, text), strlen(ip));
+    assert_memory_equal(text, ip, strlen(ip));
+    assert_true(bq_str_eq(ex->request.host, bq_str_cstr(host)));
+}
+
+static void word_of_a_trusted_peer_counts(void **state)
+{
+    (void)state;
+    struct rig r = {0};
+    struct client c;
+    char text[BQ_IP_TEXT_MAX];
+    struct bq_networks proxies = {.unix_sockets = true};
+    struct bq_serve_config config = rig_config(&r);
+    config.trust.proxies = &proxies;
+    rig_open_with(&r, &config);
+    client_open(&r, &c);
+    client_send(&c, FROM("203.0.113.9") FROM("203.0.113.10"));
+    exchange_bytes(&r, &c);
+    assert_client(&r, "203.0.113.9", "shop");
+    answer_later(&r, BQ_STR("late"));
+    assert_int_equal(bq_ip_text(&r.record.ip, text), 11);
+    assert_memory_equal(text, "203.0.113.9", 11);
+    exchange_bytes(&r, &c);
+    assert_client(&r, "203.0.113.10", "shop");
+    answer_later(&r, BQ_STR("late"));
+    client_close(&c);
+    rig_close(&r);
+}
+
+static void word_of_another_peer_does_not_count(void **state)
+{
+    (void)state;
+    struct rig r = {0};
+    struct client c;
+    struct bq_networks proxies = {.unix_sockets = true};
+    struct bq_serve_config config = rig_config(&r);
+    config.trust.proxies = &proxies;
+    rig_open_with(&r, &config);
+    struct bq_conn *conn = client_open(&r, &c);
+    conn->peer = (struct bq_peer){.family = AF_INET, .ip = {127, 0, 0, 9}};
+    client_send(&c, FROM("203.0.113.9"));
+    exchange_bytes(&r, &c);
+    assert_client(&r, "127.0.0.9", "a");
+    answer_later(&r, BQ_STR("late"));
+    assert_int_equal(r.record.ip.bytes[3], 9);
+    client_close(&c);
+    rig_close(&r);
+}
+
 static void connection_that_ends_by_surprise_lingers(void **state)
 {
     (void)state;
@@ -642,6 +698,8 @@ int main(void)
         cmocka_unit_test(access_record_of_an_unreadable_request_is_empty),
         cmocka_unit_test(counters_follow_requests),
         cmocka_unit_test(peer_is_told_to_the_handler),
+        cmocka_unit_test(word_of_a_trusted_peer_counts),
+        cmocka_unit_test(word_of_another_peer_does_not_count),
         cmocka_unit_test(connection_that_ends_by_surprise_lingers),
         cmocka_unit_test(half_an_empty_line_does_not_reach_another_connection),
         cmocka_unit_test(access_record_of_a_bodiless_status_counts_no_body),
