@@ -10,6 +10,8 @@
 #include "base/utf8.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static char *put(char *out, bq_str s)
 {
@@ -155,22 +157,35 @@ static char *put_request_text(const struct bq_access_log *log, char *out,
     return out;
 }
 
-static char *put_text_line(struct bq_access_log *log, char *out, const struct bq_access_record *r,
-                           time_t now)
+/* What text and combined have in common; none stands for what is not there. */
+static char *put_common(struct bq_access_log *log, char *out, const struct bq_access_record *r,
+                        time_t now, bq_str no_ip, bq_str no_bytes)
 {
-    out = put_ip(out, &r->ip, BQ_STR("unix"));
+    out = put_ip(out, &r->ip, no_ip);
     out = put_date(log, PUT(out, " - - ["), now);
     out = put_request_text(log, PUT(out, "] "), r);
     *out++ = ' ';
     out = put_number(out, (unsigned)r->status, 1);
     *out++ = ' ';
-    out = put_number(out, r->body_bytes, 1);
+    out = r->body_bytes ? put_number(out, r->body_bytes, 1) : put(out, no_bytes);
     *out++ = ' ';
     out = put_quoted_text(log, out, r->referer);
     *out++ = ' ';
-    out = put_quoted_text(log, out, r->user_agent);
+    return put_quoted_text(log, out, r->user_agent);
+}
+
+static char *put_text_line(struct bq_access_log *log, char *out, const struct bq_access_record *r,
+                           time_t now)
+{
+    out = put_common(log, out, r, now, BQ_STR("unix"), BQ_STR("0"));
     *out++ = ' ';
     return put_seconds(out, r->duration_us);
+}
+
+static char *put_combined_line(struct bq_access_log *log, char *out,
+                               const struct bq_access_record *r, time_t now)
+{
+    return put_common(log, out, r, now, BQ_STR("-"), BQ_STR("-"));
 }
 
 static char *put_json_text(const struct bq_access_log *log, char *out, bq_str key, bq_str s)
@@ -201,10 +216,112 @@ static char *put_json_line(struct bq_access_log *log, char *out, const struct bq
     return out;
 }
 
+/* --- dev ---------------------------------------------------------------------------------- */
+
+#define DIM   "\x1b[2m"
+#define BOLD  "\x1b[1m"
+#define PLAIN "\x1b[0m"
+
+#define METHOD_WIDTH   7
+#define DURATION_WIDTH 12
+#define BYTES_WIDTH    12
+
+/* Spaces up to the width, of which what starts at from has taken some. */
+static char *pad(char *out, const char *from, size_t width)
+{
+    while ((size_t)(out - from) < width)
+        *out++ = ' ';
+    return out;
+}
+
+/* Moves what has been put since from to the right, so that it fills the width. */
+static char *align(char *from, char *out, size_t width)
+{
+    size_t n = (size_t)(out - from);
+    if (n >= width)
+        return out;
+    memmove(from + width - n, from, n);
+    memset(from, ' ', width - n);
+    return from + width;
+}
+
+static char *put_colour(const struct bq_access_log *log, char *out, bq_str colour)
+{
+    return log->coloured ? put(out, colour) : out;
+}
+
+static bq_str status_colour(int status)
+{
+    static const bq_str colours[] = {
+        {"\x1b[32m", 5}, /* 2xx: green */
+        {"\x1b[36m", 5}, /* 3xx: cyan */
+        {"\x1b[33m", 5}, /* 4xx: yellow */
+        {"\x1b[31m", 5}, /* 5xx: red */
+    };
+    return status >= 200 && status < 600 ? colours[status / 100 - 2] : BQ_STR(PLAIN);
+}
+
+static char *put_measures(char *out, const struct bq_access_record *r)
+{
+    char *from = out;
+    out = put_number(out, r->duration_us / 1000, 1);
+    *out++ = '.';
+    out = put_number(out, r->duration_us % 1000, 3);
+    out = align(from, PUT(out, " ms"), DURATION_WIDTH);
+    from = out;
+    out = put_number(out, r->body_bytes, 1);
+    return align(from, PUT(out, " B"), BYTES_WIDTH);
+}
+
+static char *put_dev_line(const struct bq_access_log *log, char *out,
+                          const struct bq_access_record *r)
+{
+    out = put_colour(log, out, BQ_STR(BOLD));
+    const char *from = out;
+    out = r->method.n ? put_client_text(log, out, r->method) : PUT(out, "-");
+    out = pad(out, from, METHOD_WIDTH);
+    out = put_colour(log, out, BQ_STR(PLAIN));
+    *out++ = ' ';
+    out = put_colour(log, out, status_colour(r->status));
+    out = put_number(out, (unsigned)r->status, 1);
+    out = put_colour(log, out, BQ_STR(PLAIN DIM));
+    out = put_measures(out, r);
+    out = put_colour(log, out, BQ_STR(PLAIN));
+    out = PUT(out, "  ");
+    return r->target.n ? put_client_text(log, out, r->target) : PUT(out, "-");
+}
+
+bool bq_access_log_may_colour(int fd)
+{
+    const char *no = getenv("NO_COLOR");
+    return !(no && *no) && isatty(fd);
+}
+
+/* --- all ---------------------------------------------------------------------------------- */
+
+static char *put_line(struct bq_access_log *log, char *out, const struct bq_access_record *r,
+                      time_t now)
+{
+    switch (log->format) {
+    case BQ_ACCESS_TEXT:
+        return put_text_line(log, out, r, now);
+    case BQ_ACCESS_COMBINED:
+        return put_combined_line(log, out, r, now);
+    case BQ_ACCESS_JSON:
+        return put_json_line(log, out, r, now);
+    case BQ_ACCESS_DEV:
+        return put_dev_line(log, out, r);
+    case BQ_ACCESS_OFF:
+        break;
+    }
+    return out;
+}
+
 void bq_access_log_init(struct bq_access_log *log, enum bq_access_format format,
                         struct bq_line_writer *writer, unsigned lane, const struct bq_loop *loop)
 {
     log->format = format;
+    log->coloured = false;
     log->writer = writer;
     log->lane = lane;
     log->loop = loop;
@@ -215,8 +332,7 @@ size_t bq_access_log_format(struct bq_access_log *log, const struct bq_access_re
                             time_t now)
 {
     assert(log->format != BQ_ACCESS_OFF);
-    char *out = log->format == BQ_ACCESS_JSON ? put_json_line(log, log->line, record, now)
-                                              : put_text_line(log, log->line, record, now);
+    char *out = put_line(log, log->line, record, now);
     *out++ = '\n';
     assert((size_t)(out - log->line) <= sizeof log->line);
     return (size_t)(out - log->line);

@@ -300,6 +300,13 @@ unsigned bq_config_offload_threads(const struct bq_config *c)
                               : bq_processors_count(BQ_OFFLOAD_THREADS_MAX);
 }
 
+enum bq_access_format bq_config_access_format(const struct bq_config *c)
+{
+    if (c->dev && bq_config_origin(c, "access_log") == BQ_ORIGIN_DEFAULT)
+        return BQ_ACCESS_DEV;
+    return (enum bq_access_format)c->access_log;
+}
+
 struct bq_app_options bq_config_app_options(const struct bq_config *c)
 {
     return (struct bq_app_options){

@@ -109,6 +109,9 @@ unsigned bq_config_worker_count(const struct bq_config *c);
 /* Likewise for barq.offload. */
 unsigned bq_config_offload_threads(const struct bq_config *c);
 
+/* What the access log is: in development one for people, unless something else was said. */
+enum bq_access_format bq_config_access_format(const struct bq_config *c);
+
 struct bq_app_options bq_config_app_options(const struct bq_config *c);
 struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c);
 

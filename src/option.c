@@ -10,7 +10,7 @@
 
 #include <ctype.h>
 
-static const char *const access_words[] = {"off", "text", "json", NULL};
+static const char *const access_words[] = {"off", "text", "combined", "json", "dev", NULL};
 static const char *const forwarded_words[] = {"auto", "x-forwarded", "forwarded", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", "off", NULL};
 

@@ -272,7 +272,7 @@ static void raise_descriptors(const struct bq_server *s)
 
 static bool open_access_log(struct bq_server *s)
 {
-    if (s->config->access_log == BQ_ACCESS_OFF)
+    if (bq_config_access_format(s->config) == BQ_ACCESS_OFF)
         return true;
     s->access_log =
         bq_line_writer_open("access log", STDOUT_FILENO, s->slot_count, ACCESS_LANE_BYTES);

@@ -97,8 +97,9 @@ static int open_access_log(struct bq_worker *w)
     w->access = bq_alloc(sizeof *w->access);
     if (!w->access)
         return BQ_MEMORY;
-    bq_access_log_init(w->access, (enum bq_access_format)s->config->access_log, s->access_log,
-                       w->number, w->loop);
+    bq_access_log_init(w->access, bq_config_access_format(s->config), s->access_log, w->number,
+                       w->loop);
+    w->access->coloured = bq_access_log_may_colour(STDOUT_FILENO);
     return BQ_OK;
 }
 

@@ -391,6 +391,27 @@ describe("the access log", function()
     assert.equal(#hostile, answered)
   end)
 
+  it("as combined has nothing behind the user agent", function()
+    local pattern = '^127%.0%.0%.1 %- %- %[[^%]]+%] "[^"]*" %d%d%d [%d-]+ "[^"]*" "[^"]*"$'
+    for _, line in ipairs(serve "combined") do
+      assert.truthy(line:match(pattern))
+    end
+  end)
+
+  it("is one for people in development, without colours where no terminal is", function()
+    local s = server.start { app = hello, args = { "--dev" } }
+    http.get(s.port, "/?a=1")
+    http.get(s.port, "/nowhere")
+    s:stop()
+    local first, second = s:output():match("^([^\n]*)\n([^\n]*)\n$")
+    assert.truthy(first:match("^GET     200 +%d+%.%d%d%d ms +5 B  /%?a=1$"))
+    assert.truthy(second:match("^GET     404 +%d+%.%d%d%d ms +%d+ B  /nowhere$"))
+    s = server.start { app = hello, args = { "--dev", "--access-log", "off" } }
+    http.get(s.port, "/")
+    s:stop()
+    assert.equal("", s:output())
+  end)
+
   it("that nobody reads does not stop the server", function()
     local s = server.start { args = { "--access-log" }, app = [[
       local barq = require "barq"

@@ -1,4 +1,4 @@
-/* access_log_test.c: the two formats, and that no client can break out of them. */
+/* access_log_test.c: the formats, and that no client can break out of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,10 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define NOW 1795573913 /* 2026-11-25T02:31:53Z */
 
@@ -74,6 +77,84 @@ static void json_is_one_object_a_line(void **state)
           "{\"time\":\"2026-11-25T02:31:53Z\",\"ip\":\"192.0.2.7\",\"method\":\"GET\","
           "\"target\":\"/items/1?q=2\",\"version\":\"1.1\",\"status\":200,\"bytes\":31,"
           "\"duration\":1.000112,\"referer\":\"http://a/\",\"user_agent\":\"curl/8\"}\n");
+}
+
+static void combined_is_what_apache_writes(void **state)
+{
+    struct bq_access_record r = record();
+    check(*state, BQ_ACCESS_COMBINED, &r,
+          "192.0.2.7 - - [25/Nov/2026:02:31:53 +0000] \"GET /items/1?q=2 HTTP/1.1\" 200 31 "
+          "\"-\" \"curl/8\"\n");
+    r.body_bytes = 0;
+    r.ip = (struct bq_ip){.bits = 0};
+    check(*state, BQ_ACCESS_COMBINED, &r,
+          "- - - [25/Nov/2026:02:31:53 +0000] \"GET /items/1?q=2 HTTP/1.1\" 200 - "
+          "\"-\" \"curl/8\"\n");
+}
+
+static void check_dev(struct bq_access_log *log, bool coloured, const struct bq_access_record *r,
+                      const char *expected)
+{
+    bq_access_log_init(log, BQ_ACCESS_DEV, NULL, 0, NULL);
+    log->coloured = coloured;
+    log->line[bq_access_log_format(log, r, NOW)] = 0;
+    assert_string_equal(log->line, expected);
+}
+
+static void dev_is_a_line_in_columns(void **state)
+{
+    struct bq_access_record r = record();
+    check_dev(*state, false, &r, "GET     200 1000.112 ms        31 B  /items/1?q=2\n");
+    r.method = BQ_STR("BASELINE-CONTROL");
+    r.duration_us = 1;
+    r.body_bytes = UINT64_MAX;
+    check_dev(*state, false, &r,
+              "BASELINE-CONTROL 200    0.001 ms18446744073709551615 B  /items/1?q=2\n");
+    r = (struct bq_access_record){.status = 400, .body_bytes = 12};
+    check_dev(*state, false, &r, "-       400    0.000 ms        12 B  -\n");
+}
+
+static void dev_has_colours_by_the_class_of_the_status(void **state)
+{
+    static const struct {
+        int status;
+        const char *colour;
+    } cases[] = {{204, "32"}, {301, "36"}, {422, "33"}, {500, "31"}, {599, "31"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[256];
+        struct bq_access_record r = record();
+        r.status = cases[i].status;
+        snprintf(expected, sizeof expected,
+                 "\x1b[1mGET    \x1b[0m \x1b[%sm%d\x1b[0m\x1b[2m 1000.112 ms        31 B\x1b[0m  "
+                 "/items/1?q=2\n",
+                 cases[i].colour, cases[i].status);
+        check_dev(*state, true, &r, expected);
+    }
+}
+
+static void dev_lets_no_client_drive_the_terminal(void **state)
+{
+    struct bq_access_record r = record();
+    r.target = BQ_STR("/\x1b[31m\xc2\x9b");
+    check_dev(*state, true, &r,
+              "\x1b[1mGET    \x1b[0m \x1b[32m200\x1b[0m\x1b[2m 1000.112 ms        31 B\x1b[0m  "
+              "/\\x1b[31m\\xc2\\x9b\n");
+}
+
+static void colours_are_for_terminals_that_want_them(void **state)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY), file = open("/dev/null", O_WRONLY);
+    (void)state;
+    unsetenv("NO_COLOR");
+    assert_true(terminal >= 0 && bq_access_log_may_colour(terminal));
+    assert_false(bq_access_log_may_colour(file));
+    setenv("NO_COLOR", "", 1);
+    assert_true(bq_access_log_may_colour(terminal));
+    setenv("NO_COLOR", "1", 1);
+    assert_false(bq_access_log_may_colour(terminal));
+    unsetenv("NO_COLOR");
+    close(terminal);
+    close(file);
 }
 
 static void an_unreadable_request_has_no_request_line(void **state)
@@ -191,6 +272,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(text_is_the_combined_format_with_a_duration, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(json_is_one_object_a_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(combined_is_what_apache_writes, setup, teardown),
+        cmocka_unit_test_setup_teardown(dev_is_a_line_in_columns, setup, teardown),
+        cmocka_unit_test_setup_teardown(dev_has_colours_by_the_class_of_the_status, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(dev_lets_no_client_drive_the_terminal, setup, teardown),
+        cmocka_unit_test_setup_teardown(colours_are_for_terminals_that_want_them, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unreadable_request_has_no_request_line, setup, teardown),
         cmocka_unit_test_setup_teardown(a_unix_peer_is_called_unix, setup, teardown),
         cmocka_unit_test_setup_teardown(text_escapes_what_could_forge_a_line, setup, teardown),

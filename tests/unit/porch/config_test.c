@@ -390,6 +390,19 @@ static void a_list_is_bounded(void **state)
     refuses(*state, "listen", "unix:/a", "app.lua:12: option \"listen\" takes 16 values at most");
 }
 
+static void development_has_an_access_log_of_its_own(void **state)
+{
+    struct bq_config *c = *state;
+    struct bq_config_error error;
+    assert_int_equal(bq_config_access_format(c), BQ_ACCESS_OFF);
+    accepts(c, "dev", "true");
+    assert_int_equal(bq_config_access_format(c), BQ_ACCESS_DEV);
+    accepts(c, "access_log", "json");
+    assert_int_equal(bq_config_access_format(c), BQ_ACCESS_JSON);
+    assert_int_equal(ARGUMENTS(c, &error, "--access-log", "off"), BQ_OK);
+    assert_int_equal(bq_config_access_format(c), BQ_ACCESS_OFF);
+}
+
 static void networks_are_divided_by_commas_wherever_they_come_from(void **state)
 {
     struct bq_config *c = *state;
@@ -520,6 +533,7 @@ int main(void)
         TEST(foreign_and_empty_variables_are_left_alone),
         TEST(a_list_grows_within_an_origin_and_is_replaced_by_a_later_one),
         TEST(a_list_is_bounded),
+        TEST(development_has_an_access_log_of_its_own),
         TEST(networks_are_divided_by_commas_wherever_they_come_from),
         TEST(a_wrong_network_is_named_with_the_way_out),
         TEST(networks_are_bounded),

@@ -86,7 +86,7 @@ static void every_type_says_what_is_right(void **state)
         {"workers", "auto or a whole number from 1 to 1024"},
         {"head_timeout", "a duration (30, 0.5, 500ms, 2m) from 1ms to 24h"},
         {"head_max", "a size (4096, 16k, 1MiB) from 256B to 16MiB"},
-        {"access_log", "one of off, text, json"},
+        {"access_log", "one of off, text, combined, json, dev"},
         {"dev", "true or false"},
         {"host", "text without control characters"},
         {"listen", "text without control characters"},
