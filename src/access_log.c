@@ -179,7 +179,8 @@ static char *put_text_line(struct bq_access_log *log, char *out, const struct bq
 {
     out = put_common(log, out, r, now, BQ_STR("unix"), BQ_STR("0"));
     *out++ = ' ';
-    return put_seconds(out, r->duration_us);
+    out = put_seconds(out, r->duration_us);
+    return r->id.n ? put(PUT(out, " "), r->id) : out;
 }
 
 static char *put_combined_line(struct bq_access_log *log, char *out,
@@ -212,6 +213,10 @@ static char *put_json_line(struct bq_access_log *log, char *out, const struct bq
     out = put_seconds(PUT(out, ",\"duration\":"), r->duration_us);
     out = put_json_text(log, out, BQ_STR(",\"referer\":"), r->referer);
     out = put_json_text(log, out, BQ_STR(",\"user_agent\":"), r->user_agent);
+    if (r->id.n)
+        out = PUT(put(PUT(out, ",\"request_id\":\""), r->id), "\"");
+    if (r->trace_id.n)
+        out = PUT(put(PUT(out, ",\"trace_id\":\""), r->trace_id), "\"");
     *out++ = '}';
     return out;
 }

@@ -13,7 +13,8 @@
  *
  * combined is Apache's, where nothing sent is "-"; text has the duration in seconds behind it. dev
  * is for a terminal, and has colours on one. Bytes that could forge or break a line, or drive a
- * terminal, are escaped; text beyond BQ_ACCESS_FIELD_BYTES_MAX is cut and ends in "...".
+ * terminal, are escaped; text beyond BQ_ACCESS_FIELD_BYTES_MAX is cut and ends in "...". A request
+ * that has an id has it at the end of text, and in json, as the trace.
  */
 #ifndef BQ_ACCESS_LOG_H
 #define BQ_ACCESS_LOG_H
@@ -35,8 +36,9 @@ enum bq_access_format {
 
 #define BQ_ACCESS_FIELD_BYTES_MAX 4096
 
-/* An escaped byte takes up to six ("\u001f"), and four texts come from the client. */
-#define BQ_ACCESS_LINE_BYTES_MAX (4 * (6 * BQ_ACCESS_FIELD_BYTES_MAX + 3) + 512)
+/* An escaped byte takes up to six ("\u001f"), and four texts come from the client; ids are short.
+ */
+#define BQ_ACCESS_LINE_BYTES_MAX (4 * (6 * BQ_ACCESS_FIELD_BYTES_MAX + 3) + 1024)
 
 /* A worker's part. */
 struct bq_access_log {

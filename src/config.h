@@ -43,6 +43,7 @@ struct bq_config {
     uint64_t standby_max;
     uint64_t standby_ms_max;
     struct bq_networks trust_proxy;
+    uint64_t request_id;
     uint64_t trust_proxy_fields; /* enum bq_forwarded_by */
     uint64_t dev;
     bq_str admin;        /* n = 0: no admin port */

@@ -42,6 +42,8 @@ const struct bq_option bq_options[] = {
      .help = "proxies whose word about their clients counts: loopback,10.0.0.0/8"},
     {"trust_proxy_fields", BQ_OPTION_ENUM, AT(trust_proxy_fields), "auto", .words = forwarded_words,
      .help = "fields in which they say it"},
+    {"request_id", BQ_OPTION_BOOLEAN, AT(request_id), "false", .implied = "true",
+     .help = "give each request an id: in X-Request-Id of its answer, and in the logs"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",
      .help = "for development: reload on change, show errors to clients"},
     {"admin", BQ_OPTION_STRING, AT(admin), NULL,

@@ -93,6 +93,7 @@ static int load(struct bq_testing *t, const char *path)
 static int serve(struct bq_testing *t)
 {
     const struct bq_serve_config config = {.limits = bq_config_serve_limits(&t->config),
+                                           .request_id = t->config.request_id,
                                            .trust = bq_config_trust(&t->config)};
     const struct bq_handler handler = bq_app_handler(t->app);
     t->serve = bq_serve_new(t->loop, &config, &handler);

@@ -19,7 +19,8 @@
 ---@field body any a string, as sent, or what the route declares as body or form
 ---@field host string from Host or the absolute target, or as a trusted proxy has received it
 ---@field ip string the client's address: the peer's, or what trusted proxies say; "" on a UNIX socket
----@field id string 32 hexadecimal digits, the request's own
+---@field id string the request's own: X-Request-Id of a trusted proxy, or 32 hexadecimal digits
+---@field traceparent string? the trace that a trusted proxy says (W3C Trace Context)
 ---@field scheme "http"|"https" by which the client came: "http", or what trusted proxies say
 ---@field version "1.0"|"1.1"
 ---@field route { path: string, name: string?, place: string }? what matched

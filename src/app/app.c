@@ -104,9 +104,10 @@ static int call_logged(struct bq_app *app, lua_CFunction fn, void *arg, const ch
 
 static void seed_ids(struct bq_app *app)
 {
-    if (getrandom(app->id_state, sizeof app->id_state, 0) != sizeof app->id_state)
-        app->id_state[0] = (uint64_t)(uintptr_t)app;
-    app->id_state[1] |= 1;
+    uint64_t own;
+    if (getrandom(&own, sizeof own, 0) != sizeof own)
+        own = (uint64_t)(uintptr_t)app;
+    bq_ids_init(&app->ids, own);
 }
 
 struct bq_app *bq_app_new_in(struct bq_vm *vm, const struct bq_app_env *env)

@@ -15,11 +15,14 @@ void bq_failure_log(const struct bq_call *call, const char *text)
     const struct bq_request *r = &call->ex->request;
     if (app->report)
         app->report(app->report_arg, text);
+    bq_str id = call->ex->id;
+    const char *named = id.n ? ", request " : "";
     if (call->route)
-        bq_error("%.*s %s (%s): %s", BQ_STR_ARG(r->method_name), call->route->path,
-                 call->route->place, text);
+        bq_error("%.*s %s (%s)%s%.*s: %s", BQ_STR_ARG(r->method_name), call->route->path,
+                 call->route->place, named, BQ_STR_ARG(id), text);
     else
-        bq_error("%.*s %.*s (no route): %s", BQ_STR_ARG(r->method_name), BQ_STR_ARG(r->path), text);
+        bq_error("%.*s %.*s (no route)%s%.*s: %s", BQ_STR_ARG(r->method_name), BQ_STR_ARG(r->path),
+                 named, BQ_STR_ARG(id), text);
 }
 
 void bq_describe(lua_State *L, int index)

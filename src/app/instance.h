@@ -11,6 +11,7 @@
 #include "app/route.h"
 #include "app/schema.h"
 #include "base/buf.h"
+#include "http/request_id.h"
 #include "http/router.h"
 #include "vm/handle.h"
 #include "vm/vm.h"
@@ -64,7 +65,7 @@ struct bq_app {
     struct bq_list afters;            /* req:after lists that wait for their turn */
     struct bq_buf body;               /* where a JSON answer is encoded, one at a time */
     size_t pending;                   /* calls, hooks and req:after lists that have not ended */
-    uint64_t id_state[2];             /* for request ids */
+    struct bq_ids ids;
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include "app/input.h"
 #include "base/rc.h"
 #include "http/decode.h"
+#include "http/request_id.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ enum field {
     FIELD_ROUTE,
     FIELD_SCHEME,
     FIELD_TARGET,
+    FIELD_TRACEPARENT,
     FIELD_TRAILERS,
     FIELD_VERSION,
 };
@@ -33,13 +35,21 @@ static const struct {
     const char *name;
     enum field field;
 } fields[] = {
-    {"body", FIELD_BODY},       {"cookies", FIELD_COOKIES},
-    {"headers", FIELD_HEADERS}, {"host", FIELD_HOST},
-    {"id", FIELD_ID},           {"ip", FIELD_IP},
-    {"method", FIELD_METHOD},   {"params", FIELD_PARAMS},
-    {"path", FIELD_PATH},       {"query", FIELD_QUERY},
-    {"route", FIELD_ROUTE},     {"scheme", FIELD_SCHEME},
-    {"target", FIELD_TARGET},   {"trailers", FIELD_TRAILERS},
+    {"body", FIELD_BODY},
+    {"cookies", FIELD_COOKIES},
+    {"headers", FIELD_HEADERS},
+    {"host", FIELD_HOST},
+    {"id", FIELD_ID},
+    {"ip", FIELD_IP},
+    {"method", FIELD_METHOD},
+    {"params", FIELD_PARAMS},
+    {"path", FIELD_PATH},
+    {"query", FIELD_QUERY},
+    {"route", FIELD_ROUTE},
+    {"scheme", FIELD_SCHEME},
+    {"target", FIELD_TARGET},
+    {"traceparent", FIELD_TRACEPARENT},
+    {"trailers", FIELD_TRAILERS},
     {"version", FIELD_VERSION},
 };
 
@@ -284,23 +294,20 @@ static void push_route(lua_State *L, const struct bq_route *route)
     }
 }
 
-static uint64_t next_random(uint64_t state[2])
+static void push_id(lua_State *L, struct bq_call *call)
 {
-    /* xorshift128+ (Vigna, 2017): ids must differ, not be secret. */
-    uint64_t a = state[0], b = state[1];
-    state[0] = b;
-    a ^= a << 23;
-    state[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
-    return state[1] + b;
+    if (bq_request_id_set(call->ex, &call->app->ids) != BQ_OK)
+        luaL_error(L, "not enough memory");
+    push_str(L, call->ex->id);
 }
 
-static void push_id(lua_State *L, struct bq_app *app)
+static void push_traceparent(lua_State *L, const struct bq_exchange *ex)
 {
-    char text[33];
-    uint64_t high = next_random(app->id_state), low = next_random(app->id_state);
-    snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)high,
-             (unsigned long long)low);
-    lua_pushlstring(L, text, 32);
+    bq_str s = bq_traceparent_of(ex);
+    if (s.n)
+        push_str(L, s);
+    else
+        lua_pushnil(L);
 }
 
 static void push_peer(lua_State *L, const struct bq_exchange *ex)
@@ -335,7 +342,7 @@ static void push_field(lua_State *L, struct bq_call *call, enum field field)
         push_str(L, r->host);
         break;
     case FIELD_ID:
-        push_id(L, call->app);
+        push_id(L, call);
         break;
     case FIELD_IP:
         push_peer(L, call->ex);
@@ -360,6 +367,9 @@ static void push_field(lua_State *L, struct bq_call *call, enum field field)
         break;
     case FIELD_TARGET:
         push_str(L, r->target);
+        break;
+    case FIELD_TRACEPARENT:
+        push_traceparent(L, call->ex);
         break;
     case FIELD_TRAILERS:
         push_field_list(L, r->trailers, r->trailer_count);

@@ -122,6 +122,7 @@ struct bq_exchange {
     void *conn;             /* the sink's: the connection this came from */
     void *app;              /* the handler's: its state for this exchange, in the arena */
     struct bq_tally *tally; /* the handler's: what the answer is counted under; NULL: nothing */
+    bq_str id;              /* n = 0: nobody has asked for one yet (request_id.h) */
     const struct bq_client *client; /* NULL: no trusted proxy, the connection tells; in the arena */
     bool gone;                      /* the peer has left; nobody will read the answer */
     char first_block[BQ_EXCHANGE_ARENA_BYTES];

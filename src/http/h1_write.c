@@ -13,7 +13,7 @@
 #include <assert.h>
 
 /* A status line made here, Date, Content-Type's name, Content-Length with 20 digits,
- * Connection, and the CRLFs. */
+ * Connection, the names of X-Request-Id and the rest, and the CRLFs. */
 #define FIXED_BYTES_MAX 256
 
 #define PUT(w, lit) put((w), (lit), sizeof(lit) - 1)
@@ -71,12 +71,17 @@ static bool is_framing(bq_str name)
     }
 }
 
-static char *put_fields(char *w, const struct bq_response *r, bool typed)
+static bool is_request_id(bq_str name)
+{
+    return bq_str_eq_nocase(name, BQ_STR("x-request-id"));
+}
+
+static char *put_fields(char *w, const struct bq_response *r, bool typed, bool named)
 {
     for (size_t i = 0; i < r->field_count; i++) {
         const struct bq_field *f = &r->fields[i];
         if (is_framing(f->name) || (typed && is_content_type(f->name)) ||
-            bq_field_check(f->name, f->value) != BQ_OK)
+            (named && is_request_id(f->name)) || bq_field_check(f->name, f->value) != BQ_OK)
             continue;
         w = put_str(w, f->name);
         w = PUT(w, ": ");
@@ -103,9 +108,9 @@ static char *put_connection(char *w, const struct bq_h1_reply *how)
     return how->version_minor == 0 ? PUT(w, "Connection: keep-alive\r\n") : w;
 }
 
-static size_t response_bytes_max(const struct bq_response *r)
+static size_t response_bytes_max(const struct bq_response *r, const struct bq_h1_reply *how)
 {
-    size_t n = FIXED_BYTES_MAX + r->content_type.n + r->body.n;
+    size_t n = FIXED_BYTES_MAX + r->content_type.n + r->body.n + how->id.n;
     for (size_t i = 0; i < r->field_count; i++)
         n += r->fields[i].name.n + r->fields[i].value.n + sizeof ": \r\n";
     return n;
@@ -115,7 +120,7 @@ int bq_h1_write_response(struct bq_buf *out, const struct bq_response *r,
                          const struct bq_h1_reply *how)
 {
     assert(r->status >= 200 && r->status <= 599);
-    int rc = bq_buf_reserve(out, response_bytes_max(r));
+    int rc = bq_buf_reserve(out, response_bytes_max(r, how));
     if (rc != BQ_OK)
         return rc;
 
@@ -131,7 +136,12 @@ int bq_h1_write_response(struct bq_buf *out, const struct bq_response *r,
         w = put_str(w, r->content_type);
         w = PUT(w, "\r\n");
     }
-    w = put_fields(w, r, typed);
+    w = put_fields(w, r, typed, how->id.n);
+    if (how->id.n) {
+        w = PUT(w, "X-Request-Id: ");
+        w = put_str(w, how->id);
+        w = PUT(w, "\r\n");
+    }
     if (has_length) {
         w = PUT(w, "Content-Length: ");
         w = put_number(w, length);

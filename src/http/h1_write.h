@@ -19,6 +19,7 @@ struct bq_h1_reply {
     bool close;            /* say "Connection: close" */
     uint8_t version_minor; /* of the request: 0 gets "Connection: keep-alive" when kept */
     const char *date;      /* BQ_DATE_BYTES of text */
+    bq_str id; /* to say as X-Request-Id, instead of a field of that name; n = 0: none */
 };
 
 /* Appends the whole response. No body and no Content-Length for 204 and 304, no body

@@ -173,6 +173,12 @@ static void log_answer(struct bq_conn *c, const struct bq_request *request, int 
         r.user_agent = field_value(request, BQ_STR("user-agent"));
         r.version_minor = request->version_minor;
     }
+    if (request) {
+        const struct bq_exchange *ex = &c->work->exchange;
+        bq_str traceparent = bq_traceparent_of(ex);
+        r.id = ex->id;
+        r.trace_id = traceparent.n ? bq_trace_id(traceparent) : BQ_STR("");
+    }
     config->access(config->access_arg, &r);
 }
 
@@ -207,6 +213,7 @@ static struct bq_h1_reply reply_to(struct bq_conn *c, bool close)
         .close = close,
         .version_minor = r ? r->version_minor : 1,
         .date = bq_serve_date(c->serve),
+        .id = r && c->serve->config.request_id ? c->work->exchange.id : BQ_STR(""),
     };
 }
 
@@ -380,6 +387,10 @@ static void head_complete(struct bq_conn *c, bool arriving)
     if (s->config.access || s->config.tally)
         w->judged_us = bq_clock_us();
     if (s->config.trust.proxies && ask_proxy(c) != BQ_OK) {
+        refuse_for_memory(c);
+        return;
+    }
+    if (s->config.request_id && bq_request_id_set(&w->exchange, &s->ids) != BQ_OK) {
         refuse_for_memory(c);
         return;
     }

@@ -6,11 +6,14 @@
  */
 #include "serve/serve.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "serve/accept.h"
 #include "serve/conn.h"
 #include "serve/h1_conn.h"
 #include "serve/worker.h"
+
+#include <sys/random.h>
 
 #define SPARE_CONNS 256
 #define SPARE_WORKS 256
@@ -60,6 +63,14 @@ static void on_sweep(struct bq_timer *t)
     }
 }
 
+static void seed_ids(struct bq_serve *s)
+{
+    uint64_t own;
+    if (getrandom(&own, sizeof own, GRND_NONBLOCK) != sizeof own)
+        own = (uint64_t)(uintptr_t)s ^ bq_clock_us();
+    bq_ids_init(&s->ids, own);
+}
+
 struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config *config,
                               const struct bq_handler *handler)
 {
@@ -71,6 +82,7 @@ struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config
     s->config = *config;
     s->handler = *handler;
     s->carry = bq_tcp_init;
+    seed_ids(s);
     s->retry.fn = bq_accept_on_retry;
     s->sweep.fn = on_sweep;
     s->spare_conns.count_max = SPARE_CONNS;

@@ -33,6 +33,7 @@ struct bq_access_record {
     struct bq_ip ip;            /* the client's; none: a UNIX socket */
     bq_str method, target;      /* "" where the request could not be read */
     bq_str referer, user_agent; /* n = 0: none */
+    bq_str id, trace_id;        /* likewise; valid ones (request_id.h), which need no escapes */
     uint8_t version_minor;
     int status;
     uint64_t body_bytes;  /* of the answer */
@@ -44,6 +45,7 @@ struct bq_tally;
 
 struct bq_serve_config {
     struct bq_serve_limits limits;
+    bool request_id;       /* each request has one, and its answer says it */
     struct bq_trust trust; /* whose word about their clients counts; it outlives the serve */
     bq_access_fn access;   /* NULL: no access log */
     void *access_arg;

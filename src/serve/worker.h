@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "http/h1_write.h"
+#include "http/request_id.h"
 #include "net/transport.h"
 #include "serve/pool.h"
 #include "serve/serve.h"
@@ -23,6 +24,7 @@ struct bq_serve {
     struct bq_serve_config config;
     struct bq_handler handler;
     struct bq_serve_counts counts;
+    struct bq_ids ids;
 
     struct bq_list conns; /* all that are open */
     struct bq_list dirty; /* those that the after hook goes on with */

@@ -101,3 +101,77 @@ describe("trust_proxy", function()
     end
   end)
 end)
+
+describe("request_id", function()
+  after_each(server.cleanup)
+
+  local named = [[
+    local barq = require "barq"
+    barq.get("/id", function(req) return req.id end)
+    barq.get("/none", function() return "" end)
+    barq.get("/trace", function(req) return req.traceparent or "none" end)
+    barq.get("/fail", function() error("at last") end)
+  ]]
+  local trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+  local function entries(s)
+    local list = {}
+    s:stop()
+    for line in s:output():gmatch("[^\n]+") do list[#list + 1] = cjson.decode(line) end
+    return list
+  end
+
+  it("gives each request an id, in answer, handler and logs", function()
+    local s = server.start { app = named, args = { "--request-id", "--access-log=json" } }
+    local first, second = http.get(s.port, "/id"), http.get(s.port, "/fail")
+    local id, failed = first.headers["x-request-id"], second.headers["x-request-id"]
+    assert.equal(id, first.body)
+    assert.truthy(id:match("^%x+$") and #id == 32)
+    assert.equal(500, second.status)
+    assert.not_equal(id, failed)
+    s:wait_for_log(("GET /fail %%(app.lua:5%%), request %s: "):format(failed))
+    assert.truthy(http.get(s.port, "/nowhere").headers["x-request-id"])
+    local logged = entries(s)
+    assert.equal(id, logged[1].request_id)
+    assert.equal(failed, logged[2].request_id)
+    assert.equal("string", type(logged[3].request_id))
+  end)
+
+  it("is made when somebody asks for it, where it is off", function()
+    local s = server.start { app = named, args = { "--access-log=json" } }
+    local asked, silent = http.get(s.port, "/id"), http.get(s.port, "/none")
+    assert.is_nil(asked.headers["x-request-id"])
+    assert.is_nil(silent.headers["x-request-id"])
+    local logged = entries(s)
+    assert.equal(asked.body, logged[1].request_id)
+    assert.is_nil(logged[2].request_id)
+  end)
+
+  it("is taken from a proxy that is trusted, if it is a good one", function()
+    local s = server.start { app = named, args = { "--request-id", "--trust-proxy=loopback" } }
+    local function ask_as(id)
+      local got = http.get(s.port, "/id", { headers = { ["X-Request-Id"] = id } })
+      assert.equal(got.body, got.headers["x-request-id"])
+      return got.body
+    end
+    assert.equal("abc-1", ask_as "abc-1")
+    for _, bad in ipairs { "a b", 'a"', ("a"):rep(129), "<script>" } do
+      assert.equal(32, #ask_as(bad))
+    end
+    s = server.start { app = named }
+    local got = http.get(s.port, "/id", { headers = { ["X-Request-Id"] = "abc-1" } })
+    assert.not_equal("abc-1", got.body)
+  end)
+
+  it("comes with the trace that a trusted proxy says", function()
+    local s = server.start { app = named,
+      args = { "--trust-proxy=loopback", "--access-log=json" } }
+    assert.equal(trace, http.get(s.port, "/trace", { headers = { Traceparent = trace } }).body)
+    assert.equal("none", http.get(s.port, "/trace", { headers = { traceparent = "00-0" } }).body)
+    local logged = entries(s)
+    assert.equal(trace:sub(4, 35), logged[1].trace_id)
+    assert.is_nil(logged[2].trace_id)
+    s = server.start { app = named }
+    assert.equal("none", http.get(s.port, "/trace", { headers = { traceparent = trace } }).body)
+  end)
+end)

@@ -429,6 +429,8 @@ static void req_gives_what_was_sent(void **state)
         {"req.version", "1.1"},
         {"#req.id", "32"},
         {"req.id == req.id", "true"},
+        {"req.scheme", "http"},
+        {"req.traceparent", "nil"},
         {"req.route.path", "/{name}/{id:int}"},
         {"req.route.name", "r"},
         {"#req.trailers", "0"},

@@ -57,6 +57,20 @@ static void a_head_gets_the_length_and_not_the_body(void **state)
                  "HTTP/1.1 200 OK\r\n" DATE_LINE "Content-Length: 5\r\n\r\n");
 }
 
+static void an_id_is_said_once(void **state)
+{
+    (void)state;
+    struct bq_field fields[] = {{BQ_STR("x-request-id"), BQ_STR("own")},
+                                {BQ_STR("X-Other"), BQ_STR("1")}};
+    const struct bq_response r = {.status = 204, .fields = fields, .field_count = 2};
+    struct bq_h1_reply named = plain;
+    named.id = BQ_STR("abc");
+    expect_bytes(&r, &named,
+                 "HTTP/1.1 204 No Content\r\n" DATE_LINE "X-Other: 1\r\nX-Request-Id: abc\r\n\r\n");
+    expect_bytes(&r, &plain,
+                 "HTTP/1.1 204 No Content\r\n" DATE_LINE "x-request-id: own\r\nX-Other: 1\r\n\r\n");
+}
+
 static void statuses_without_content_have_no_body(void **state)
 {
     (void)state;
@@ -230,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_response_is_status_date_type_fields_length_and_body),
         cmocka_unit_test(an_empty_body_has_a_length),
         cmocka_unit_test(a_head_gets_the_length_and_not_the_body),
+        cmocka_unit_test(an_id_is_said_once),
         cmocka_unit_test(statuses_without_content_have_no_body),
         cmocka_unit_test(unregistered_statuses_have_an_empty_reason),
         cmocka_unit_test(persistence_is_said_where_it_is_not_the_default),

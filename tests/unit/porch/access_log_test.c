@@ -9,6 +9,7 @@
 #include "access_log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "http/request_id.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -90,6 +91,21 @@ static void combined_is_what_apache_writes(void **state)
     check(*state, BQ_ACCESS_COMBINED, &r,
           "- - - [25/Nov/2026:02:31:53 +0000] \"GET /items/1?q=2 HTTP/1.1\" 200 - "
           "\"-\" \"curl/8\"\n");
+}
+
+static void ids_are_where_there_are_some(void **state)
+{
+    struct bq_access_record r = record();
+    r.id = BQ_STR("7f3c");
+    check(*state, BQ_ACCESS_TEXT, &r,
+          "192.0.2.7 - - [25/Nov/2026:02:31:53 +0000] \"GET /items/1?q=2 HTTP/1.1\" 200 31 "
+          "\"-\" \"curl/8\" 1.000112 7f3c\n");
+    r.trace_id = BQ_STR("0af7651916cd43dd8448eb211c80319c");
+    check(*state, BQ_ACCESS_JSON, &r,
+          "{\"time\":\"2026-11-25T02:31:53Z\",\"ip\":\"192.0.2.7\",\"method\":\"GET\","
+          "\"target\":\"/items/1?q=2\",\"version\":\"1.1\",\"status\":200,\"bytes\":31,"
+          "\"duration\":1.000112,\"referer\":null,\"user_agent\":\"curl/8\","
+          "\"request_id\":\"7f3c\",\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\"}\n");
 }
 
 static void check_dev(struct bq_access_log *log, bool coloured, const struct bq_access_record *r,
@@ -223,11 +239,15 @@ static void longest_texts_of_the_worst_bytes_fit(void **state)
     char *bytes = bq_alloc_must(n);
     memset(bytes, 1, n);
     bq_str s = bq_str_of(bytes, n);
+    char name[BQ_REQUEST_ID_BYTES_MAX];
+    memset(name, 'a', sizeof name);
     struct bq_access_record r = {.ip = ip,
                                  .method = s,
                                  .target = s,
                                  .referer = s,
                                  .user_agent = s,
+                                 .id = bq_str_of(name, sizeof name),
+                                 .trace_id = bq_str_of(name, 32),
                                  .version_minor = 255,
                                  .status = -1,
                                  .body_bytes = UINT64_MAX,
@@ -273,6 +293,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(json_is_one_object_a_line, setup, teardown),
         cmocka_unit_test_setup_teardown(combined_is_what_apache_writes, setup, teardown),
+        cmocka_unit_test_setup_teardown(ids_are_where_there_are_some, setup, teardown),
         cmocka_unit_test_setup_teardown(dev_is_a_line_in_columns, setup, teardown),
         cmocka_unit_test_setup_teardown(dev_has_colours_by_the_class_of_the_status, setup,
                                         teardown),

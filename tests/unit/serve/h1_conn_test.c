@@ -616,6 +616,63 @@ static void word_of_another_peer_does_not_count(void **state)
     rig_close(&r);
 }
 
+static void each_request_has_an_id_that_its_answer_says(void **state)
+{
+    (void)state;
+    struct rig r = {0};
+    struct client c;
+    struct bq_serve_config config = rig_config(&r);
+    config.request_id = true;
+    rig_open_with(&r, &config);
+    bq_ids_init(&r.serve->ids, UINT64_C(0x0123456789abcdef));
+    client_open(&r, &c);
+    client_send(&c, GET("/now") HEAD("POST", "/later") "X-Request-Id: theirs\r\n"
+                                                       "Content-Length: 9999999\r\n\r\n");
+    exchange_bytes(&r, &c);
+    assert_int_equal(count_of(&c, "X-Request-Id: 0123456789abcdef0000000000000000\r\n"), 1);
+    assert_int_equal(count_of(&c, "X-Request-Id: 0123456789abcdef0000000000000001\r\n"), 1);
+    assert_int_equal(count_of(&c, "HTTP/1.1 413 "), 1);
+    client_close(&c);
+    rig_close(&r);
+}
+
+/* Heads of so many bytes that, for some, what is not the head's own is the first that the arena has
+ * no room for. */
+static void without_memory_for_client_or_id_a_request_is_refused(void **state)
+{
+    (void)state;
+#ifdef BQ_FAULTS
+    struct rig r = {0};
+    struct bq_networks proxies = {.unix_sockets = true};
+    struct bq_serve_config config = rig_config(&r);
+    config.request_id = true;
+    config.trust.proxies = &proxies;
+    int refused = 0;
+    rig_open_with(&r, &config);
+    for (int pad = 0; pad < BQ_EXCHANGE_ARENA_BYTES; pad += 16) {
+        struct client c;
+        char request[BQ_EXCHANGE_ARENA_BYTES + 256];
+        snprintf(request, sizeof request, HEAD("GET", "/now") "A: %0*d\r\n\r\n", pad + 1, 1);
+        client_open(&r, &c);
+        client_send(&c, GET("/now")); /* so that there is all that is kept */
+        exchange_bytes(&r, &c);
+        bq_fault_arm(BQ_FAULT_alloc, 1, false);
+        client_send(&c, request);
+        exchange_bytes(&r, &c);
+        bq_fault_arm(BQ_FAULT_alloc, 0, false);
+        int unavailable = count_of(&c, "HTTP/1.1 503 ");
+        assert_int_equal(answers(&c), 2 - unavailable);
+        refused += unavailable;
+        client_close(&c);
+        exchange_bytes(&r, &c);
+    }
+    assert_in_range(refused, 2, 100);
+    rig_close(&r);
+#else
+    skip();
+#endif
+}
+
 static void connection_that_ends_by_surprise_lingers(void **state)
 {
     (void)state;
@@ -698,6 +755,8 @@ int main(void)
         cmocka_unit_test(access_record_of_an_unreadable_request_is_empty),
         cmocka_unit_test(counters_follow_requests),
         cmocka_unit_test(peer_is_told_to_the_handler),
+        cmocka_unit_test(each_request_has_an_id_that_its_answer_says),
+        cmocka_unit_test(without_memory_for_client_or_id_a_request_is_refused),
         cmocka_unit_test(word_of_a_trusted_peer_counts),
         cmocka_unit_test(word_of_another_peer_does_not_count),
         cmocka_unit_test(connection_that_ends_by_surprise_lingers),
