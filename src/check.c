@@ -81,8 +81,11 @@ static bool open_app(struct check *c)
 /* The later steps judge what the earlier ones have left, whether those failed or not. */
 static void judge(struct check *c, const char *path)
 {
+    struct bq_config_error error;
     int rc = bq_app_load(c->app, path);
     bq_app_each_config(c->app, set_from_app, c);
+    if (bq_config_check(c->config, &error) != BQ_OK)
+        tell(c, error.text);
     const struct bq_app_options options = bq_config_app_options(c->config);
     int frozen = bq_app_freeze(c->app, &options);
     int finished = bq_app_finish_check(c->app, path);

@@ -273,6 +273,17 @@ int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, in
     return set_value(c, BQ_ORIGIN_COMMAND_LINE, o, bq_str_cstr(value), place, error);
 }
 
+int bq_config_check(const struct bq_config *c, struct bq_config_error *error)
+{
+    if (c->proxy_protocol != BQ_PROXY_PROTOCOL_TRUSTED || bq_config_trust(c).proxies)
+        return BQ_OK;
+    complain(error,
+             "option \"proxy_protocol\" is on, and no proxy is trusted: say with "
+             "\"trust_proxy\" which ones may name clients, or \"any\" instead of \"trusted\" "
+             "if nobody else can connect");
+    return BQ_INVALID;
+}
+
 /* What the rooms want to know. */
 
 enum bq_origin bq_config_origin(const struct bq_config *c, const char *name)

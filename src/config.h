@@ -43,6 +43,7 @@ struct bq_config {
     uint64_t standby_max;
     uint64_t standby_ms_max;
     struct bq_networks trust_proxy;
+    uint64_t proxy_protocol; /* enum bq_proxy_protocol */
     uint64_t request_id;
     uint64_t trust_proxy_fields; /* enum bq_forwarded_by */
     uint64_t dev;
@@ -96,6 +97,9 @@ int bq_config_read_environment(struct bq_config *c, char *const *environment,
  * *at behind them. Fails: as set. */
 int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, int *at,
                             struct bq_config_error *error);
+
+/* Whether the values fit each other. Fails: BQ_INVALID and error. */
+int bq_config_check(const struct bq_config *c, struct bq_config_error *error);
 
 /* Whether the endpoints of listen hold: an origin that says host or port replaces those of
  * an earlier one. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/rc.h"
 #include "net/dial.h"
+#include "net/proxy_header.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -104,6 +105,7 @@ int bq_health_question_set(struct bq_health_question *q, const struct bq_config 
         rc = ask_unix(q, text, error);
     } else if (!url || *url == '/') {
         q->target = text;
+        q->proxied = c->proxy_protocol;
         rc = ask_configured(q, c, error);
     } else {
         return fail(error, BQ_INVALID,
@@ -153,12 +155,14 @@ static int exchange(const struct bq_health_question *q, int fd, uint64_t deadlin
                     unsigned *status)
 {
     char request[TARGET_MAX + 512];
-    int n = snprintf(request, sizeof request,
+    int before = q->proxied ? BQ_PROXY_LOCAL_BYTES : 0;
+    memcpy(request, BQ_PROXY_LOCAL, (size_t)before);
+    int n = snprintf(request + before, sizeof request - (size_t)before,
                      "%s %.*s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: barq-server health\r\n"
                      "Connection: close\r\n\r\n",
                      q->method, BQ_STR_ARG(q->target), BQ_STR_ARG(q->host));
-    ssize_t sent = write(fd, request, (size_t)n);
-    if (sent == n)
+    ssize_t sent = write(fd, request, (size_t)(before + n));
+    if (sent == before + n)
         return read_status(fd, deadline_ms, status);
     if (sent >= 0)
         errno = EAGAIN;

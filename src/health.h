@@ -15,6 +15,7 @@ struct bq_health_question {
     const char *method;
     bq_str target; /* of the request */
     bq_str host;   /* its Host field */
+    bool proxied;  /* the server expects a PROXY header before it */
 };
 
 /* What is to be asked where:

@@ -12,6 +12,7 @@
 
 static const char *const access_words[] = {"off", "text", "combined", "json", "dev", NULL};
 static const char *const forwarded_words[] = {"auto", "x-forwarded", "forwarded", NULL};
+static const char *const proxy_words[] = {"off", "trusted", "any", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", "off", NULL};
 
 #define HOUR_MS   UINT64_C(3600000)
@@ -42,6 +43,8 @@ const struct bq_option bq_options[] = {
      .help = "proxies whose word about their clients counts: loopback,10.0.0.0/8"},
     {"trust_proxy_fields", BQ_OPTION_ENUM, AT(trust_proxy_fields), "auto", .words = forwarded_words,
      .help = "fields in which they say it"},
+    {"proxy_protocol", BQ_OPTION_ENUM, AT(proxy_protocol), "off", .words = proxy_words,
+     .implied = "trusted", .help = "connections begin with a PROXY header"},
     {"request_id", BQ_OPTION_BOOLEAN, AT(request_id), "false", .implied = "true",
      .help = "give each request an id: in X-Request-Id of its answer, and in the logs"},
     {"dev", BQ_OPTION_BOOLEAN, AT(dev), "false", .implied = "true",

@@ -221,6 +221,8 @@ static int read_app_config(struct bq_server *s)
 {
     struct config_reading r = {s->config, {""}};
     int rc = bq_app_each_config(s->workers[0].app, set_from_app, &r);
+    if (rc == BQ_OK)
+        rc = bq_config_check(s->config, &r.error);
     if (rc != BQ_OK)
         bq_server_complain("%s", *r.error.text ? r.error.text : bq_rc_text(rc));
     return rc;

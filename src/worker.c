@@ -117,6 +117,7 @@ static int open_serve(struct bq_worker *w)
     if (open_access_log(w) == BQ_OK) {
         struct bq_serve_config config = {
             .limits = bq_config_serve_limits(w->server->config),
+            .proxy_protocol = (enum bq_proxy_protocol)w->server->config->proxy_protocol,
             .request_id = w->server->config->request_id,
             .trust = bq_config_trust(w->server->config),
             .access = w->access ? bq_access_log_write : NULL,

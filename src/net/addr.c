@@ -60,6 +60,13 @@ struct bq_ip bq_peer_ip(const struct bq_peer *p)
     return ip;
 }
 
+void bq_peer_set_ip(struct bq_peer *p, const struct bq_ip *ip, uint16_t port)
+{
+    assert(ip->bits);
+    *p = (struct bq_peer){.family = ip->bits == 32 ? AF_INET : AF_INET6, .port = port};
+    memcpy(p->ip, ip->bytes, sizeof p->ip);
+}
+
 /* Endpoints. */
 
 static bool has_ipv6(void)

@@ -25,6 +25,9 @@ void bq_peer_set(struct bq_peer *p, const struct sockaddr *sa);
 /* The address without the port; none for UNIX. */
 struct bq_ip bq_peer_ip(const struct bq_peer *p);
 
+/* Takes: an ip that is one. */
+void bq_peer_set_ip(struct bq_peer *p, const struct bq_ip *ip, uint16_t port);
+
 struct bq_endpoint {
     union {
         struct sockaddr sa;

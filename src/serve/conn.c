@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/rc.h"
+#include "serve/proxy_conn.h"
 #include "serve/worker.h"
 
 static void on_event(struct bq_watch *w, uint32_t events);
@@ -129,7 +130,7 @@ int bq_conn_open(struct bq_serve *s, int fd, const struct bq_peer *peer)
     c->timer.fn = on_timer;
     c->peer = *peer;
     c->state = BQ_CONN_IDLE;
-    c->proto = bq_proto_choose(c);
+    c->proto = s->config.proxy_protocol ? &bq_proxy_proto : bq_proto_choose(c);
     int rc = bq_loop_add(s->loop, &c->transport.watch, BQ_READ);
     if (rc != BQ_OK) {
         c->transport.ops->close(&c->transport, false);

@@ -39,6 +39,7 @@
 
 struct bq_serve;
 struct bq_h1_work;
+struct bq_proxy_header;
 
 enum bq_conn_state {
     BQ_CONN_IDLE,
@@ -62,7 +63,8 @@ struct bq_conn {
     struct bq_spare spare;
     struct bq_serve *serve; /* the worker: the one reference to it */
     const struct bq_proto *proto;
-    struct bq_h1_work *work; /* lent while a request is in progress */
+    struct bq_h1_work *work;              /* lent while a request is in progress */
+    struct bq_proxy_header *proxy_header; /* the part that has come; NULL: none, or all */
     struct bq_transport transport;
     struct bq_timer timer;
     struct bq_node all, dirty;

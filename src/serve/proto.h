@@ -3,7 +3,7 @@
  *
  * A protocol turns input into exchanges and answers into output; the
  * connection (conn.c) moves bytes, keeps time and closes. HTTP/1 (h1_conn.c) is
- * the first.
+ * the first; what a proxy says before (proxy_conn.c) is one, too.
  */
 #ifndef BQ_SERVE_PROTO_H
 #define BQ_SERVE_PROTO_H
@@ -37,7 +37,7 @@ struct bq_proto {
     const struct bq_exchange *(*exchange)(const struct bq_conn *c, uint64_t *began_us);
 };
 
-/* The protocol of a new connection. */
+/* The protocol of a new connection's client. */
 const struct bq_proto *bq_proto_choose(const struct bq_conn *c);
 
 #endif

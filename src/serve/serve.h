@@ -43,11 +43,16 @@ typedef void (*bq_access_fn)(void *arg, const struct bq_access_record *record);
 
 struct bq_tally;
 
+/* Whether each connection begins with a PROXY header; in the order of the words of the option
+ * proxy_protocol. One that names a client is believed of a peer that is trusted, or of any. */
+enum bq_proxy_protocol { BQ_PROXY_PROTOCOL_OFF, BQ_PROXY_PROTOCOL_TRUSTED, BQ_PROXY_PROTOCOL_ANY };
+
 struct bq_serve_config {
     struct bq_serve_limits limits;
     bool request_id;       /* each request has one, and its answer says it */
     struct bq_trust trust; /* whose word about their clients counts; it outlives the serve */
-    bq_access_fn access;   /* NULL: no access log */
+    enum bq_proxy_protocol proxy_protocol;
+    bq_access_fn access; /* NULL: no access log */
     void *access_arg;
     /* Where an answer is counted whose exchange has no tally of its own, by BQ_TALLY_KEY of its
      * enum bq_method and status. NULL: none is counted. */

@@ -37,6 +37,9 @@ struct bq_serve {
     uint64_t warned_ms;
     struct bq_timer retry; /* ends a pause for want of descriptors */
 
+    uint64_t proxy_warned_ms; /* when the log was told of a bad PROXY header, and of … */
+    uint32_t proxy_unsaid;    /* … how many it was not told since */
+
     bool draining;
     void (*drained)(void *arg); /* NULL once called */
     void *drained_arg;

@@ -1,6 +1,7 @@
 -- Behind proxies: whom the server believes about its clients, and what it makes of that.
 local cjson = require "cjson"
 local http = require "support.http"
+local raw = require "support.raw"
 local server = require "support.server"
 
 local app = [[
@@ -173,5 +174,108 @@ describe("request_id", function()
     assert.is_nil(logged[2].trace_id)
     s = server.start { app = named }
     assert.equal("none", http.get(s.port, "/trace", { headers = { traceparent = trace } }).body)
+  end)
+end)
+
+describe("proxy_protocol", function()
+  after_each(server.cleanup)
+  after_each(raw.close_all)
+
+  local binary = "\r\n\r\n\0\r\nQUIT\n"
+  local client = "\203\0\113\9\10\0\0\1\18\103\0\80" -- 203.0.113.9:4711 to 10.0.0.1:80
+
+  local function start(...)
+    return server.start { app = app, args = { ... } }
+  end
+
+  local function ask_behind(s, header, piece)
+    local connection = raw.connect(s.port)
+    local bytes = header .. http.format("GET", "/")
+    if piece then connection:send_in_pieces(bytes, piece, 0.001) else connection:send(bytes) end
+    return http.read(connection):json().ip, connection
+  end
+
+  it("takes the client from version 1 and version 2, in any pieces", function()
+    local s = start("--proxy-protocol", "--trust-proxy=loopback")
+    for header, ip in pairs {
+      ["PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n"] = "203.0.113.9",
+      ["PROXY TCP6 2001:db8::9 ::1 4711 80\r\n"] = "2001:db8::9",
+      ["PROXY UNKNOWN\r\n"] = "127.0.0.1",
+      [binary .. "\33\17\0\12" .. client] = "203.0.113.9",
+      [binary .. "\33\17\0\19" .. client .. "\3\0\4abcd"] = "203.0.113.9",
+      [binary .. "\32\0\0\0"] = "127.0.0.1",
+    } do
+      assert.equal(ip, (ask_behind(s, header)))
+      assert.equal(ip, (ask_behind(s, header, 7)))
+    end
+  end)
+
+  it("holds for all requests of the connection", function()
+    local s = start("--proxy-protocol", "--trust-proxy=loopback")
+    local ip, connection = ask_behind(s, binary .. "\33\17\0\12" .. client)
+    assert.equal("203.0.113.9", ip)
+    connection:send(http.format("GET", "/"))
+    assert.equal("203.0.113.9", http.read(connection):json().ip)
+  end)
+
+  it("closes what does not begin with a header, and says so in the log", function()
+    local s = start("--proxy-protocol", "--trust-proxy=loopback")
+    local connection = raw.connect(s.port)
+    connection:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert.equal("", connection:receive_all(5))
+    s:wait_for_log "a connection from 127%.0%.0%.1 is closed: it does not begin with a PROXY header"
+  end)
+
+  it("closes who names a client and is not trusted", function()
+    local s = start("--proxy-protocol", "--trust-proxy=10.0.0.0/8")
+    local connection = raw.connect(s.port)
+    connection:send("PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n" .. http.format("GET", "/"))
+    assert.equal("", connection:receive_all(5))
+    s:wait_for_log "trust_proxy does not name it"
+    assert.equal("127.0.0.1", (ask_behind(s, "PROXY UNKNOWN\r\n")))
+  end)
+
+  it("wants to know whom to believe", function()
+    local s = server.start { app = app, args = { "--proxy-protocol" }, expect_failure = true }
+    assert.equal(1, s.code)
+    assert.truthy(s:log():find('option "proxy_protocol" is on, and no proxy is trusted', 1, true))
+    s = start "--proxy-protocol=any"
+    assert.equal("203.0.113.9", (ask_behind(s, "PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n")))
+  end)
+
+  it("is spoken by barq-server health", function()
+    local s = start("--proxy-protocol", "--trust-proxy=10.0.0.0/8")
+    local function health(...)
+      return server.start { line = { "health", "--port", tostring(s.port), ... },
+        expect_failure = true }.code
+    end
+    assert.equal(0, health "--proxy-protocol")
+    assert.equal(1, health())
+  end)
+
+  it("goes along when another worker takes over #threads", function()
+    local s = server.start { args = { "--proxy-protocol=any", "--workers=2" }, app = [[
+      local barq = require "barq"
+      barq.get("/", function(req) return { ip = req.ip, worker = barq.worker } end)
+      barq.get("/busy", function()
+        local clock = os.clock
+        local till = clock() + 0.4
+        while clock() < till do end
+        return {}
+      end)
+    ]] }
+    local header = "PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n"
+    local waiting = {}
+    for i = 1, 8 do
+      waiting[i] = raw.connect(s.port)
+      waiting[i]:send(header:sub(1, 4 * i))
+    end
+    for _ = 1, 2 do raw.connect(s.port):send(header .. http.format("GET", "/busy")) end
+    for i, connection in ipairs(waiting) do
+      connection:send(header:sub(4 * i + 1) .. http.format("GET", "/"))
+    end
+    for _, connection in ipairs(waiting) do
+      assert.equal("203.0.113.9", http.read(connection):json().ip)
+    end
   end)
 end)

@@ -436,6 +436,19 @@ static void a_wrong_network_is_named_with_the_way_out(void **state)
     }
 }
 
+static void a_proxy_protocol_wants_to_know_whom_to_believe(void **state)
+{
+    struct bq_config *c = *state;
+    struct bq_config_error error;
+    assert_int_equal(bq_config_check(c, &error), BQ_OK);
+    accepts(c, "proxy_protocol", "true");
+    assert_int_equal(c->proxy_protocol, BQ_PROXY_PROTOCOL_TRUSTED);
+    assert_int_equal(bq_config_check(c, &error), BQ_INVALID);
+    assert_non_null(strstr(error.text, "\"trust_proxy\""));
+    accepts(c, "trust_proxy", "unix");
+    assert_int_equal(bq_config_check(c, &error), BQ_OK);
+}
+
 static void networks_are_bounded(void **state)
 {
     for (int i = 0; i < BQ_NETWORKS_MAX; i++)
@@ -537,6 +550,7 @@ int main(void)
         TEST(networks_are_divided_by_commas_wherever_they_come_from),
         TEST(a_wrong_network_is_named_with_the_way_out),
         TEST(networks_are_bounded),
+        TEST(a_proxy_protocol_wants_to_know_whom_to_believe),
         TEST(listen_gives_way_to_a_later_host_or_port),
         TEST(auto_is_a_worker_for_each_processor),
         TEST(every_option_is_reachable_from_every_origin),

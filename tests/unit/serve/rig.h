@@ -224,7 +224,7 @@ static void rig_open_with(struct rig *r, const struct bq_serve_config *config)
     memset(r->big, 'b', 8 << 20);
 }
 
-static void rig_open(struct rig *r)
+RIG_UNUSED static void rig_open(struct rig *r)
 {
     memset(r, 0, sizeof *r);
     struct bq_serve_config config = rig_config(r);
