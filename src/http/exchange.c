@@ -10,7 +10,7 @@ void bq_exchange_init(struct bq_exchange *ex, const struct bq_sink *sink, void *
     ex->conn = conn;
     ex->app = NULL;
     ex->tally = NULL;
-    ex->id = BQ_STR("");
+    ex->id = bq_str_of(NULL, 0);
     ex->client = NULL;
     ex->gone = false;
     bq_arena_init(&ex->arena, ex->first_block, sizeof ex->first_block);
@@ -23,7 +23,7 @@ void bq_exchange_reset(struct bq_exchange *ex)
     ex->body = BQ_STR("");
     ex->app = NULL;
     ex->tally = NULL;
-    ex->id = BQ_STR("");
+    ex->id = bq_str_of(NULL, 0);
     ex->client = NULL;
     ex->gone = false;
 }

@@ -205,16 +205,19 @@ static void record(struct bq_conn *c, int status, uint64_t body_bytes)
 
 /* Answers */
 
+/* To a request whose head was read. */
 static struct bq_h1_reply reply_to(struct bq_conn *c, bool close)
 {
-    const struct bq_request *r = request_of(c);
-    return (struct bq_h1_reply){
-        .head_only = r && r->method == BQ_HEAD,
+    const struct bq_exchange *ex = &c->work->exchange;
+    struct bq_h1_reply reply = {
+        .head_only = ex->request.method == BQ_HEAD,
         .close = close,
-        .version_minor = r ? r->version_minor : 1,
+        .version_minor = ex->request.version_minor,
         .date = bq_serve_date(c->serve),
-        .id = r && c->serve->config.request_id ? c->work->exchange.id : BQ_STR(""),
     };
+    if (c->serve->config.request_id)
+        reply.id = ex->id;
+    return reply;
 }
 
 /* What follows the head of a response. */
@@ -226,7 +229,9 @@ static uint64_t body_bytes(bq_str response)
 
 static bool write_error(struct bq_conn *c, int status, const char *reason)
 {
-    struct bq_h1_reply how = reply_to(c, true);
+    struct bq_h1_reply how = {.version_minor = 1, .date = bq_serve_date(c->serve)};
+    if (request_of(c))
+        how = reply_to(c, true);
     struct bq_buf *out = bq_conn_out(c);
     size_t before = bq_buf_size(out);
     if (bq_h1_write_error(out, status, reason, &how) != BQ_OK)
@@ -380,17 +385,23 @@ static int ask_proxy(struct bq_conn *c)
     return BQ_OK;
 }
 
+/* Who asks, and what the request is called. Fails: BQ_MEMORY. */
+static int identify(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    int rc = s->config.trust.proxies ? ask_proxy(c) : BQ_OK;
+    if (rc == BQ_OK && s->config.request_id)
+        rc = bq_request_id_set(&c->work->exchange, &s->ids);
+    return rc;
+}
+
 static void head_complete(struct bq_conn *c, bool arriving)
 {
     struct bq_serve *s = c->serve;
     struct bq_h1_work *w = c->work;
     if (s->config.access || s->config.tally)
         w->judged_us = bq_clock_us();
-    if (s->config.trust.proxies && ask_proxy(c) != BQ_OK) {
-        refuse_for_memory(c);
-        return;
-    }
-    if (s->config.request_id && bq_request_id_set(&w->exchange, &s->ids) != BQ_OK) {
+    if (s->identifies && identify(c) != BQ_OK) {
         refuse_for_memory(c);
         return;
     }

@@ -80,6 +80,7 @@ struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config
     memset(s, 0, offsetof(struct bq_serve, input));
     s->loop = loop;
     s->config = *config;
+    s->identifies = config->trust.proxies || config->request_id;
     s->handler = *handler;
     s->carry = bq_tcp_init;
     seed_ids(s);

@@ -25,6 +25,7 @@ struct bq_serve {
     struct bq_handler handler;
     struct bq_serve_counts counts;
     struct bq_ids ids;
+    bool identifies; /* a request's client, or id, is found out before its handler sees it */
 
     struct bq_list conns; /* all that are open */
     struct bq_list dirty; /* those that the after hook goes on with */
