@@ -16,7 +16,7 @@
 
 #define WARN_INTERVAL_MS 1000
 
-/* One line a second: whoever can connect could fill the log. */
+/* Once a second: whoever can connect could fill the log. */
 static void warn_of(struct bq_conn *c, const char *why)
 {
     struct bq_serve *s = c->serve;
@@ -27,10 +27,12 @@ static void warn_of(struct bq_conn *c, const char *why)
         s->proxy_unsaid++;
         return;
     }
-    size_t n = bq_ip_text(&ip, text);
-    bq_warn("a connection from %.*s is closed: %s (option proxy_protocol; %u more since the last "
-            "such line)",
-            n ? (int)n : 4, n ? text : "unix", why, s->proxy_unsaid);
+    bq_str from = bq_str_of(text, bq_ip_text(&ip, text));
+    if (from.n == 0)
+        from = BQ_STR("a UNIX socket");
+    if (s->proxy_unsaid)
+        bq_warn("%u more connections were closed for their PROXY headers", s->proxy_unsaid);
+    bq_warn("a connection from %.*s is closed: %s (option proxy_protocol)", BQ_STR_ARG(from), why);
     s->proxy_warned_ms = now_ms;
     s->proxy_unsaid = 0;
 }
