@@ -172,8 +172,6 @@ static void log_answer(struct bq_conn *c, const struct bq_request *request, int 
         r.referer = field_value(request, BQ_STR("referer"));
         r.user_agent = field_value(request, BQ_STR("user-agent"));
         r.version_minor = request->version_minor;
-    }
-    if (request) {
         const struct bq_exchange *ex = &c->work->exchange;
         bq_str traceparent = bq_traceparent_of(ex);
         r.id = ex->id;
