@@ -108,10 +108,10 @@ static void the_outermost_of_the_expired_timeouts_counts(void **state)
 {
     struct outcome o;
     start(*state,
-          "local outer = begin_timeout(0.01, 'outer')\n"
+          "local outer = begin_timeout(0.5, 'outer')\n"
           "local inner = begin_timeout(0.005, 'inner')\n"
           "local _, a = pcall(sleep, 1000)\n"
-          "shield(true) sleep(0.02) shield(false)\n"
+          "shield(true) sleep(0.6) shield(false)\n"
           "local _, b = pcall(sleep, 1000)\n"
           "end_timeout(inner)\n"
           "local _, c = pcall(sleep, 1000)\n"
