@@ -162,18 +162,32 @@ int bq_json_write_lossy(struct bq_buf *out, bq_str s)
     return write_string(out, s, true);
 }
 
-int bq_json_write_name(struct bq_buf *out, char before, bq_str name)
+static __attribute__((noinline)) int write_escaped_name(struct bq_buf *out, char before,
+                                                        bq_str name)
 {
     size_t size = bq_buf_size(out);
-    if (bq_buf_reserve(out, name.n + BQ_WORD_BYTES + 4) != BQ_OK)
-        return BQ_MEMORY;
-    out->data[out->len++] = before;
-    int rc = write_string(out, name, false);
+    int rc = bq_buf_push(out, before);
+    if (rc == BQ_OK)
+        rc = write_string(out, name, false);
     if (rc == BQ_OK)
         rc = bq_buf_push(out, ':');
     if (rc != BQ_OK)
         out->len = out->pos + size; /* growing may have moved the position */
     return rc;
+}
+
+int bq_json_write_name(struct bq_buf *out, char before, bq_str name)
+{
+    if (bq_buf_reserve(out, name.n + BQ_WORD_BYTES + 4) != BQ_OK)
+        return BQ_MEMORY;
+    char *to = out->data + out->len;
+    to[0] = before;
+    to[1] = '"';
+    if (copy_plain(to + 2, name) != name.n)
+        return write_escaped_name(out, before, name);
+    memcpy(to + 2 + name.n, "\":", 2);
+    out->len += name.n + 4;
+    return BQ_OK;
 }
 
 /* One to three bytes as four characters. */
