@@ -6,6 +6,7 @@
 #define BQ_TESTS_APP_FIXTURE_H
 
 #include "app/app.h"
+#include "app/instance.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
@@ -29,6 +30,13 @@ struct fixture {
     struct bq_app_options options;
     char path[64];
 };
+
+/* From now on nothing is compiled: this LuaJIT does not survive an allocation that is refused
+ * inside code that it compiled (vm/memory.h), so a sweep of failing ones is for the interpreter. */
+static inline void fixture_interpret(struct fixture *f)
+{
+    luaJIT_setmode(f->app->vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+}
 
 static inline void remember(char *out, size_t cap, bq_str s)
 {

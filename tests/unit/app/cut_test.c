@@ -260,6 +260,7 @@ static void every_allocation_may_fail(void **state)
     static const enum bq_fault_site sites[] = {BQ_FAULT_alloc, BQ_FAULT_lua_alloc};
     struct fixture *f = *state;
     serve(f, source);
+    fixture_interpret(f);
     for (size_t t = 0; t < sizeof targets / sizeof targets[0]; t++)
         for (size_t s = 0; s < 2; s++)
             for (long nth = 1; nth < 500 && fail_one(f, sites[s], nth, targets[t]); nth++)

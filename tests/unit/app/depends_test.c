@@ -340,6 +340,7 @@ static void every_allocation_of_a_request_with_dependencies_may_fail(void **stat
         "barq.get('/x', { depends = { a = a, w = w } }, function() return { 1 } end)\n"
         "barq.get('/m', { depends = { a = a }, middleware = pass }, function() return {} end)\n"
         "barq.get('/fail', { depends = { a = a } }, function() error('x') end)\n");
+    fixture_interpret(f);
     for (size_t t = 0; t < sizeof targets / sizeof targets[0]; t++) {
         for (size_t s = 0; s < 2; s++) {
             bool hit = true;

@@ -336,6 +336,7 @@ static void every_allocation_of_a_validated_request_may_fail(void **state)
              "barq.get('/plain', function() return 'p' end)\n"
              "barq.post('/x', { body = S, returns = S, query = { q = t.optional(t.string) } },\n"
              "  function(req) return req.body end)");
+    fixture_interpret(f);
     for (size_t b = 0; b < 2; b++) {
         for (size_t s = 0; s < 2; s++) {
             bool hit = true;

@@ -126,6 +126,7 @@ static void every_allocation_of_a_task_may_fail(void **state)
              "  barq.after(0, function() error('logged') end)\n"
              "  return task:wait()[1] end)\n"
              "barq.get('/plain', function() return 'x' end)");
+    fixture_interpret(f);
     for (size_t s = 0; s < 2; s++) {
         bool hit = true;
         for (long nth = 1; nth < 500 && hit; nth++) {
