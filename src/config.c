@@ -352,3 +352,8 @@ struct bq_trust bq_config_trust(const struct bq_config *c)
         .by = (enum bq_forwarded_by)c->trust_proxy_fields,
     };
 }
+
+bool bq_config_sends_together(const struct bq_config *c)
+{
+    return c->loop == BQ_LOOP_URING || (c->loop == BQ_LOOP_AUTO && c->adoption);
+}

@@ -20,6 +20,8 @@
 
 enum bq_origin { BQ_ORIGIN_DEFAULT, BQ_ORIGIN_APP, BQ_ORIGIN_ENVIRONMENT, BQ_ORIGIN_COMMAND_LINE };
 
+enum bq_loop_kind { BQ_LOOP_AUTO, BQ_LOOP_EPOLL, BQ_LOOP_URING };
+
 #define BQ_LISTEN_MAX  16
 #define BQ_WORKERS_MAX 1024
 #define BQ_STANDBY_MAX 1024
@@ -46,6 +48,7 @@ struct bq_config {
     uint64_t proxy_protocol; /* enum bq_proxy_protocol */
     uint64_t request_id;
     uint64_t trust_proxy_fields; /* enum bq_forwarded_by */
+    uint64_t loop;               /* enum bq_loop_kind */
     uint64_t dev;
     bq_str admin;        /* n = 0: no admin port */
     uint64_t access_log; /* enum bq_access_format */
@@ -122,5 +125,9 @@ struct bq_serve_limits bq_config_serve_limits(const struct bq_config *c);
 
 /* Valid: as long as c. */
 struct bq_trust bq_config_trust(const struct bq_config *c);
+
+/* Whether answers of one turn leave together. By itself only with adoption: an answer that was put
+ * off waits for who comes after it, unless others can take it over. */
+bool bq_config_sends_together(const struct bq_config *c);
 
 #endif

@@ -13,6 +13,7 @@
 static const char *const access_words[] = {"off", "text", "combined", "json", "dev", NULL};
 static const char *const forwarded_words[] = {"auto", "x-forwarded", "forwarded", NULL};
 static const char *const proxy_words[] = {"off", "trusted", "any", NULL};
+static const char *const loop_words[] = {"auto", "epoll", "uring", NULL};
 static const char *const level_words[] = {"debug", "info", "warn", "error", "off", NULL};
 
 #define HOUR_MS   UINT64_C(3600000)
@@ -37,6 +38,8 @@ const struct bq_option bq_options[] = {
      .help = "further workers that may start for it while all are inside Lua"},
     {"standby_timeout", BQ_OPTION_DURATION, AT(standby_ms_max), "30", 1, 24 * HOUR_MS,
      .help = "after which a standby worker that nobody needed ends"},
+    {"loop", BQ_OPTION_ENUM, AT(loop), "auto", .words = loop_words,
+     .help = "send by io_uring; auto: where it is allowed"},
     {"offload_threads", BQ_OPTION_INTEGER, AT(offload_threads), "auto", 1, BQ_OFFLOAD_THREADS_MAX,
      .zero = "auto", .help = "threads for barq.offload; auto is one for each processor"},
     {"trust_proxy", BQ_OPTION_NETWORKS, AT(trust_proxy), NULL,

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "net/sends.h"
 #include "reload.h"
 #include "signals.h"
 
@@ -323,13 +324,29 @@ static int start_inside(struct bq_server *s)
     return rc;
 }
 
+/* Who insists on it is told that it cannot be had; who does not is served without. */
+static bool check_loop(const struct bq_server *s)
+{
+    if (s->config->loop != BQ_LOOP_URING)
+        return true;
+    struct bq_sends *sends = bq_sends_new();
+    if (sends) {
+        bq_sends_free(sends);
+        return true;
+    }
+    bq_server_complain("loop is \"uring\", and io_uring cannot be used here: %s; \"auto\" serves "
+                       "without it",
+                       strerror(errno));
+    return false;
+}
+
 /* Without adoption the server serves as well, and the log has said why. */
 static bool start(struct bq_server *s)
 {
     s->worker_count = bq_config_worker_count(s->config);
     s->slot_count = s->worker_count + (s->config->adoption ? (unsigned)s->config->standby_max : 0);
     raise_descriptors(s);
-    if (start_inside(s) != BQ_OK)
+    if (!check_loop(s) || start_inside(s) != BQ_OK)
         return false;
     return bq_app_run_hooks(s->workers[0].app, "start") == BQ_OK && start_threads(s) &&
            start_listening(s) && (bq_adoption_start(&s->adoption), true);

@@ -123,6 +123,7 @@ static int open_serve(struct bq_worker *w)
             .access = w->access ? bq_access_log_write : NULL,
             .access_arg = w->access,
             .tally = unmatched(w),
+            .together = bq_config_sends_together(w->server->config),
         };
         w->serve = bq_serve_new(w->loop, &config, &handler);
     }

@@ -23,6 +23,8 @@
     X(short_read)         \
     X(short_write)        \
     X(thread)             \
+    X(uring_enter)        \
+    X(uring_setup)        \
     X(write)
 
 enum bq_fault_site {

@@ -42,6 +42,7 @@ struct bq_loop {
     /* Shared with the threads that post. */
     _Atomic(struct bq_job *) jobs; /* newest first */
     atomic_bool asleep;
+    atomic_bool put_off; /* to the end of the turn */
 };
 
 static void read_clocks(struct bq_loop *l)
@@ -156,7 +157,7 @@ int bq_loop_move(struct bq_loop *from, struct bq_loop *to, struct bq_watch *w)
 bool bq_loop_is_ready(const struct bq_loop *l)
 {
     struct pollfd set = {.fd = l->epoll_fd, .events = POLLIN};
-    return poll(&set, 1, 0) > 0;
+    return atomic_load_explicit(&l->put_off, memory_order_relaxed) || poll(&set, 1, 0) > 0;
 }
 
 /* Jobs from other threads. */
@@ -285,6 +286,16 @@ void bq_loop_run(struct bq_loop *l)
 void bq_loop_stop(struct bq_loop *l)
 {
     l->stopping = true;
+}
+
+bool bq_loop_has_more(const struct bq_loop *l)
+{
+    return l->event_next < l->events_count;
+}
+
+void bq_loop_put_off(struct bq_loop *l, bool is)
+{
+    atomic_store_explicit(&l->put_off, is, memory_order_relaxed);
 }
 
 void bq_loop_again(struct bq_loop *l)

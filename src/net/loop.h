@@ -75,6 +75,12 @@ void bq_loop_post(struct bq_loop *l, struct bq_job *job);
  * done in one go. One hook a loop. */
 void bq_loop_set_after(struct bq_loop *l, void (*fn)(void *arg), void *arg);
 
+/* Whether this turn has yet to hand out events that it has fetched. */
+bool bq_loop_has_more(const struct bq_loop *l);
+
+/* Something was put off to the end of the turn, or is not any more: bq_loop_is_ready tells. */
+void bq_loop_put_off(struct bq_loop *l, bool is);
+
 /* Asks for another turn without waiting; called from within a turn. */
 void bq_loop_again(struct bq_loop *l);
 
@@ -121,7 +127,7 @@ int bq_loop_peek(struct bq_loop *l, int max, void (*fn)(void *arg, struct bq_wat
  * the watch stays. */
 int bq_loop_move(struct bq_loop *from, struct bq_loop *to, struct bq_watch *w);
 
-/* Whether bq_loop_peek would find something. Thread: any. */
+/* Whether bq_loop_peek would find something, or something was put off. Thread: any. */
 bool bq_loop_is_ready(const struct bq_loop *l);
 
 #endif

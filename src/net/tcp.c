@@ -72,7 +72,7 @@ static void tcp_close(struct bq_transport *t, bool reset)
     t->watch.fd = -1;
 }
 
-static const struct bq_transport_ops tcp_ops = {tcp_read, tcp_write, tcp_shutdown, tcp_close};
+static const struct bq_transport_ops tcp_ops = {tcp_read, tcp_write, tcp_shutdown, tcp_close, true};
 
 void bq_tcp_init(struct bq_transport *t, int fd)
 {

@@ -23,6 +23,8 @@ struct bq_transport_ops {
     /* Ends both; the watch must be removed first. Twice is harmless. reset: drop what is unsent and
      * tell the peer so (TCP RST). */
     void (*close)(struct bq_transport *t, bool reset);
+    /* A write is a send on the watch's descriptor, which others may do instead (sends.h). */
+    bool plain;
 };
 
 struct bq_transport {

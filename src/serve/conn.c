@@ -215,14 +215,10 @@ static void start_write_deadline(struct bq_conn *c)
     c->write_deadline_ms = bq_serve_now_ms(c->serve) + (ms ? ms : UINT32_MAX);
 }
 
-/* One write. What it does not take waits for the next event: asking the kernel
- * again at once would tell nothing but that it is full. */
-static void flush(struct bq_conn *c)
+/* What it did not take waits for the next event: asking the kernel again at once would tell nothing
+ * but that it is full. */
+static void wrote(struct bq_conn *c, ssize_t n)
 {
-    bq_str out = bq_buf_str(&c->out);
-    if (out.n == 0 || c->transport.watch.fd < 0)
-        return;
-    ssize_t n = c->transport.ops->write(&c->transport, out.p, out.n);
     if (n < 0 && n != BQ_AGAIN) {
         bq_conn_lose(c);
         return;
@@ -233,6 +229,15 @@ static void flush(struct bq_conn *c)
         all_written(c);
     else if (n > 0 || c->write_deadline_ms == 0)
         start_write_deadline(c);
+}
+
+/* One write. */
+static void flush(struct bq_conn *c)
+{
+    bq_str out = bq_buf_str(&c->out);
+    if (out.n == 0 || c->transport.watch.fd < 0)
+        return;
+    wrote(c, c->transport.ops->write(&c->transport, out.p, out.n));
 }
 
 /* Input */
@@ -319,6 +324,7 @@ static void parse_rest(struct bq_conn *c)
 static void begin_run(struct bq_conn *c)
 {
     c->running = true;
+    c->unsent = false;
     c->batch = BQ_BATCH_MAX;
 }
 
@@ -352,7 +358,7 @@ static uint64_t next_deadline(const struct bq_conn *c)
 static int update_interest(struct bq_conn *c)
 {
     uint32_t want = wants_read(c) ? BQ_READ : 0;
-    if (bq_buf_size(&c->out))
+    if (bq_buf_size(&c->out) && !c->unsent)
         want |= BQ_WRITE;
     return bq_loop_change(c->serve->loop, &c->transport.watch, want);
 }
@@ -373,8 +379,8 @@ static void settle(struct bq_conn *c)
     uint64_t deadline_ms = next_deadline(c);
     if (deadline_ms)
         bq_timer_set(bq_loop_watch_wheel(c->serve->loop), &c->timer, deadline_ms);
-    if (bq_buf_size(&c->rest) && takes_requests(c) && !backed_up(c))
-        bq_conn_defer(c); /* the batch was too long */
+    if (c->unsent || (bq_buf_size(&c->rest) && takes_requests(c) && !backed_up(c)))
+        bq_conn_defer(c); /* where the batch was too long, for its rest */
 }
 
 static void end_run(struct bq_conn *c)
@@ -387,6 +393,41 @@ static void end_run(struct bq_conn *c)
     settle(c);
 }
 
+/* A small answer that is complete, to a peer that took the one before. */
+static bool may_put_off(const struct bq_conn *c)
+{
+    size_t n = bq_buf_size(&c->out);
+    return n > 0 && n <= BQ_UNSENT_BYTES_MAX && c->state == BQ_CONN_IDLE && !c->peer_ended &&
+           c->write_deadline_ms == 0 && bq_buf_size(&c->rest) == 0 && c->transport.ops->plain;
+}
+
+bool bq_conn_is_unsent(const struct bq_conn *c)
+{
+    return !c->running && may_put_off(c);
+}
+
+void bq_conn_sent(struct bq_conn *c, ssize_t n)
+{
+    begin_run(c);
+    wrote(c, n);
+    move_on(c);
+    settle(c);
+}
+
+/* As end_run; but where more events follow, an answer is put off, to leave with theirs in one
+ * system call. Until then the connection is between two requests, and others may take it over. */
+static void end_event(struct bq_conn *c)
+{
+    struct bq_serve *s = c->serve;
+    if (!s->sends || !may_put_off(c) || !bq_serve_may_put_off(s)) {
+        end_run(c);
+        return;
+    }
+    c->unsent = true;
+    settle(c);
+    bq_serve_note_unsent(s);
+}
+
 static void on_event(struct bq_watch *w, uint32_t events)
 {
     struct bq_conn *c = BQ_CONTAINER(w, struct bq_conn, transport.watch);
@@ -397,7 +438,7 @@ static void on_event(struct bq_watch *w, uint32_t events)
         read_input(c); /* a peer that hung up may have sent something before */
     else if (events & BQ_HANGUP)
         bq_conn_lose(c);
-    end_run(c);
+    end_event(c);
 }
 
 static bool has_expired(const struct bq_conn *c)
@@ -497,6 +538,7 @@ void bq_conn_drain(struct bq_conn *c)
     if (c->state != BQ_CONN_IDLE)
         return;
     begin_run(c);
+    flush(c); /* an answer of this turn */
     if (wants_read(c))
         read_input(c);
     if (c->state == BQ_CONN_IDLE && bq_buf_size(&c->rest) == 0) {

@@ -55,6 +55,7 @@ enum bq_conn_state {
 #define BQ_OUT_BYTES_MAX    ((size_t)256 * 1024) /* above: neither read nor parsed */
 #define BQ_LINGER_BYTES_MAX ((uint32_t)1024 * 1024)
 #define BQ_LINGER_MS_MAX    2000
+#define BQ_UNSENT_BYTES_MAX ((size_t)16 * 1024) /* a larger answer leaves at once */
 #define BQ_BATCH_MAX        128 /* requests in one run; then others get their turn */
 #define BQ_READS_MAX        8   /* reads in one run, likewise */
 #define BQ_GRACE_MS         100 /* for a first request that is on its way when draining begins */
@@ -81,6 +82,7 @@ struct bq_conn {
     bool peer_ended; /* no more input will come */
     bool last;       /* the answer to come ends the connection */
     bool unread;     /* input may be waiting that will not be parsed */
+    bool unsent;     /* the answer leaves with others of this turn */
 };
 static_assert(sizeof(struct bq_conn) <= 320, "an idle connection is small");
 
@@ -100,6 +102,12 @@ void bq_conn_continue(struct bq_conn *c);
 
 /* The connection of that watch; NULL: it watches something else. */
 struct bq_conn *bq_conn_of(struct bq_watch *w);
+
+/* Whether it waits for nothing but to be sent, so that others may go along. */
+bool bq_conn_is_unsent(const struct bq_conn *c);
+
+/* What its transport's write would have given for all of its output. May free c. */
+void bq_conn_sent(struct bq_conn *c, ssize_t n);
 
 /* To another worker, whose thread calls while it has borrowed the loop of the one that c is with.
  * False: c stays, since it runs, or its answer is awaited, or there is no memory in the kernel. */

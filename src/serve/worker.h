@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "http/h1_write.h"
 #include "http/request_id.h"
+#include "net/sends.h"
 #include "net/transport.h"
 #include "serve/pool.h"
 #include "serve/serve.h"
@@ -29,6 +30,10 @@ struct bq_serve {
 
     struct bq_list conns; /* all that are open */
     struct bq_list dirty; /* those that the after hook goes on with */
+
+    struct bq_sends *sends;   /* NULL: every answer leaves at once */
+    unsigned unsent;          /* answers put off since some left together, about */
+    uint64_t unsent_since_us; /* the first of them */
 
     struct bq_listener *listeners;
     void (*carry)(struct bq_transport *t, int fd); /* makes an accepted socket a transport */
@@ -60,6 +65,18 @@ static inline uint64_t bq_serve_now_ms(const struct bq_serve *s)
 {
     return bq_loop_now_ms(s->loop);
 }
+
+/* Whether an answer may be put off: others will follow, or have been. */
+static inline bool bq_serve_may_put_off(const struct bq_serve *s)
+{
+    return s->unsent || bq_loop_has_more(s->loop);
+}
+
+/* One more was; perhaps all leave now. */
+void bq_serve_note_unsent(struct bq_serve *s);
+
+/* They leave, and late answers with them, as many as go into one system call. */
+void bq_serve_send_unsent(struct bq_serve *s);
 
 /* The Date field's value, formatted once a second. */
 const char *bq_serve_date(struct bq_serve *s);

@@ -68,7 +68,8 @@ static void cut_close(struct bq_transport *t, bool reset)
     real_ops->close(t, reset);
 }
 
-static const struct bq_transport_ops cut_ops = {cut_read, cut_write, cut_shutdown, cut_close};
+static const struct bq_transport_ops cut_ops = {cut_read, cut_write, cut_shutdown, cut_close,
+                                                false};
 
 static void cut_init(struct bq_transport *t, int fd)
 {

@@ -256,7 +256,8 @@ static void open_worker(struct swap *s, unsigned number)
                    .body_ms_max = 60000,
                    .idle_ms_max = 60000,
                    .write_ms_max = 60000,
-                   .connections_max = 1000}};
+                   .connections_max = 1000},
+        .together = w->number > 0};
     socklen_t len = sizeof w->address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     *w = (struct worker){.swap = s, .number = number, .random = {s->seed * 7 + number + 1}};
