@@ -2,6 +2,8 @@
 
     ./dev bench                           barq and the bare epoll loop, one worker
     ./dev bench --routes json,db --rounds 1 --seconds 1
+    ./dev bench --servers barq,barq-epoll,ceiling,uring
+                                          with io_uring and without
     ./dev bench peers                     all of them, one worker and two
     ./dev bench peers --servers barq,nginx
     ./dev bench peers --stalls            what handlers that do not wait do to the others
@@ -27,7 +29,7 @@ import stalls
 IDLE = 10000
 FILES = 20000
 STARTS = 5
-BARE = ["barq", *servers.CEILINGS]
+BARE = ["barq", "ceiling", "llhttp"]
 RESULTS = os.path.join(servers.BUILD, "results")
 
 
@@ -47,7 +49,8 @@ def parse():
         parser.error("at least one round, and 0.01 to 3600 seconds")
     peers = options.which == "peers"
     every = [*servers.STARTERS, *servers.CEILINGS]
-    named = (options.servers or ",".join(every if peers else BARE)).split(",")
+    usual = [name for name in every if name not in servers.ASKED_FOR] if peers else BARE
+    named = options.servers.split(",") if options.servers else usual
     if set(named) - set(every):
         parser.error(f"the servers are {', '.join(every)}")
     options.ceilings = [name for name in named if name in servers.CEILINGS]

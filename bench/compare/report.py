@@ -2,6 +2,7 @@
 import statistics
 
 NAMES = {"barq": "barq", "ceiling": "bare epoll", "llhttp": "the same, llhttp",
+         "uring": "bare io_uring", "barq--loop=epoll": "barq, epoll",
          "nginx": "nginx + Lua", "elysia": "Elysia", "fastify": "Fastify", "fastapi": "FastAPI"}
 
 

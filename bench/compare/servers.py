@@ -202,6 +202,10 @@ def start_barq(workers, cores, *options):
                   port, cores, cwd=ROOT)
 
 
+def start_barq_epoll(workers, cores):
+    return start_barq(workers, cores, "--loop=epoll")
+
+
 def start_nginx(workers, cores):
     port = free_port()
     folder = os.path.join(BUILD, "nginx")
@@ -245,21 +249,24 @@ def start_fastapi(workers, cores):
     return Server("fastapi", command, port, cores, cwd=os.path.join(PEERS, "fastapi"))
 
 
-CEILINGS = {"ceiling": [], "llhttp": ["llhttp"]}
+CEILINGS = {"ceiling": ["bench-ceiling"], "llhttp": ["bench-ceiling", "llhttp"],
+            "uring": ["bench-ceiling-uring"]}
 
 
 def start_ceiling(name, route, answer, workers, cores):
-    """A bare epoll loop that answers whatever is asked with these bytes: bench/ceiling.c."""
+    """A bare loop that answers whatever is asked with these bytes: bench/ceiling.c."""
     port = free_port()
     path = os.path.join(BUILD, f"ceiling-{route}.answer")
     with open(path, "wb") as f:
         f.write(answer)
-    binary = os.path.join(ROOT, "build", "release", "bench-ceiling")
-    return Server(name, [binary, str(port), path, str(workers), *CEILINGS[name]], port, cores)
+    program, *options = CEILINGS[name]
+    binary = os.path.join(ROOT, "build", "release", program)
+    return Server(name, [binary, str(port), path, str(workers), *options], port, cores)
 
 
 STARTERS = {"barq": start_barq, "nginx": start_nginx, "elysia": start_elysia,
-            "fastify": start_fastify, "fastapi": start_fastapi}
+            "fastify": start_fastify, "fastapi": start_fastapi, "barq-epoll": start_barq_epoll}
+ASKED_FOR = ("uring", "barq-epoll")  # take part only where they are named
 
 
 def first_line(command):
