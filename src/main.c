@@ -9,9 +9,11 @@
 #include "server.h"
 #include "signals.h"
 #include "test_run.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +36,18 @@ static bool is_readable(const char *path)
     if (reason)
         bq_server_complain("cannot open the application \"%s\": %s", path, strerror(reason));
     return !reason;
+}
+
+/* This thread loads the application as workers do, and its stack grows up to the limit that there
+ * is when it is touched. Lower limits that cannot be raised stay. */
+static void raise_stack(void)
+{
+    struct rlimit limit;
+    const rlim_t needed = BQ_WORKER_STACK_BYTES;
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= needed)
+        return;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    setrlimit(RLIMIT_STACK, &limit);
 }
 
 static int print_routes(struct bq_server *s, bool json)
@@ -164,6 +178,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
 #endif
+    raise_stack();
     bq_config_init(&config);
     if (bq_command_line_parse(&line, &config, argc, argv, &error) == BQ_OK) {
         code = run_command(&line, &config);

@@ -15,10 +15,6 @@
 /* Between two looks at an application that still has something to do. */
 #define END_POLL_MS 5
 
-/* LuaJIT bounds recursion by its own stack, and string.gsub takes 8 KiB of this one for each level
- * (measured: it needs more than 32 MiB). Only what is touched becomes memory. */
-#define STACK_BYTES ((size_t)64 << 20)
-
 void bq_worker_init(struct bq_worker *w, struct bq_server *server, unsigned number)
 {
     memset(w, 0, sizeof *w);
@@ -251,7 +247,7 @@ int bq_worker_start(struct bq_worker *w)
     w->end_timer.fn = on_end_timer;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, BQ_WORKER_STACK_BYTES);
     int error = pthread_create(&w->thread, &attributes, run, w);
     pthread_attr_destroy(&attributes);
     if (error) {

@@ -23,6 +23,11 @@
 
 #include <pthread.h>
 
+/* LuaJIT bounds recursion by its own stack, and string.gsub takes 8 KiB of the thread's for each
+ * level (measured: it needs more than 32 MiB). Only what is touched becomes memory. Threads that
+ * run the application's code have so much. */
+#define BQ_WORKER_STACK_BYTES ((size_t)64 << 20)
+
 enum bq_worker_state {
     BQ_WORKER_LOADING,
     BQ_WORKER_LOADED,

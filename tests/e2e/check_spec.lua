@@ -31,6 +31,15 @@ describe("barq-server check", function()
     assert.equal(0, code)
   end)
 
+  it("ends a recursion through string.gsub with an error", function()
+    local printed, code = check [[
+      local function again() return (("a"):gsub("a", again)) end
+      again()
+    ]]
+    assert.matches("overflow", printed)
+    assert.equal(1, code)
+  end)
+
   it("tells every mistake in declarations, not only the first", function()
     finds([[
 local barq = require "barq"
