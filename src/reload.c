@@ -6,17 +6,22 @@
 #include "base/mem.h"
 #include "base/rc.h"
 #include "server.h"
+#include "signals.h"
 
 #include <pthread.h>
+#include <string.h>
 
-/* How long main waits for workers' hooks, for a worker inside Lua to come back, and for a standby
- * worker that is just starting. */
+/* How long main waits for an application to be loaded, for workers' hooks, for a worker inside Lua
+ * to come back, and for a standby worker that is just starting. */
+#define LOAD_MS_MAX    30000
 #define HOOKS_MS_MAX   30000
 #define LOADING_MS_MAX 10000
 #define LAST_MS_MAX    10000
 
-/* Between two looks at an application that still has something to do. */
-#define POLL_MS 5
+/* Between two looks at an application that still has something to do; and of main, which waits, at
+ * the signals that ask for the end. */
+#define POLL_MS   5
+#define SIGNAL_MS 20
 
 /* --- in the workers' threads ---------------------------------------------------------------- */
 
@@ -152,41 +157,106 @@ static unsigned count_in(const struct bq_server *s, enum bq_reload_state state)
     return n;
 }
 
-/* Until a standby worker that loads the old file, perhaps, has done so. */
-static void wait_for_loading(struct bq_server *s)
+static bool has_loaded(const struct bq_server *s)
 {
-    const struct timespec until = bq_clock_timespec(bq_clock_ms() + LOADING_MS_MAX);
-    int rc = 0;
-    pthread_mutex_lock(&s->lock);
-    while (is_any_loading(s) && rc == 0)
-        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-    pthread_mutex_unlock(&s->lock);
+    return !is_any_loading(s);
 }
 
-/* Whether none is TRYING any more. */
-static bool wait_for_hooks(struct bq_server *s)
+static bool has_tried(const struct bq_server *s)
 {
-    const struct timespec until = bq_clock_timespec(bq_clock_ms() + HOOKS_MS_MAX);
-    int rc = 0;
-    pthread_mutex_lock(&s->lock);
-    while (count_in(s, BQ_RELOAD_TRYING) && rc == 0)
-        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-    bool all = count_in(s, BQ_RELOAD_TRYING) == 0;
-    pthread_mutex_unlock(&s->lock);
-    return all;
+    return count_in(s, BQ_RELOAD_TRYING) == 0;
 }
 
-/* Until the last reload has come to its end everywhere, or not: a worker is inside Lua for long. */
-static bool wait_for_last(struct bq_server *s)
+static bool is_idle(const struct bq_server *s)
 {
-    const struct timespec until = bq_clock_timespec(bq_clock_ms() + LAST_MS_MAX);
-    int rc = 0;
+    return count_in(s, BQ_RELOAD_NONE) == s->slot_count;
+}
+
+static bool has_built(const struct bq_server *s)
+{
+    return s->loading->done;
+}
+
+/* Until it is so, but not beyond that time, nor when the server is told to end. Whether it is so.
+ */
+static bool wait_until(struct bq_server *s, bool (*is_so)(const struct bq_server *s),
+                       uint64_t deadline_ms)
+{
     pthread_mutex_lock(&s->lock);
-    while (count_in(s, BQ_RELOAD_NONE) < s->slot_count && rc == 0)
-        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
-    bool idle = count_in(s, BQ_RELOAD_NONE) == s->slot_count;
+    while (!is_so(s) && bq_clock_ms() < deadline_ms && !bq_signals_is_end_due()) {
+        const struct timespec until = bq_clock_timespec(bq_clock_ms() + SIGNAL_MS);
+        pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    }
+    bool so = is_so(s);
     pthread_mutex_unlock(&s->lock);
-    return idle;
+    return so;
+}
+
+/* --- building --------------------------------------------------------------------------------- */
+
+static void *run_load(void *arg)
+{
+    struct bq_reload_load *load = arg;
+    struct bq_server *s = load->worker->server;
+    struct bq_app *app = bq_worker_build_app(load->worker);
+    pthread_mutex_lock(&s->lock);
+    load->app = app;
+    load->done = true;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+static struct bq_app *finish_load(struct bq_server *s)
+{
+    struct bq_reload_load *load = s->loading;
+    pthread_join(load->thread, NULL);
+    struct bq_app *app = load->app;
+    s->loading = NULL;
+    bq_free(load);
+    return app;
+}
+
+/* It goes on for itself, with what it holds. */
+static void leave_load(struct bq_server *s)
+{
+    pthread_detach(s->loading->thread);
+    s->loading = NULL;
+    s->load_left = true;
+    bq_error("reload: the new code takes longer than %d s to load; what it does there goes on, and "
+             "takes a processor's time perhaps, until the server is started again",
+             LOAD_MS_MAX / 1000);
+}
+
+/* In a thread of its own: this one hears the signals meanwhile. NULL: logged, or the server is to
+ * end. */
+static struct bq_app *build(struct bq_worker *w)
+{
+    struct bq_server *s = w->server;
+    struct bq_reload_load *load = bq_alloc_must(sizeof *load);
+    *load = (struct bq_reload_load){.worker = w};
+    int error = bq_worker_thread(&load->thread, run_load, load);
+    if (error) {
+        bq_error("reload: no thread to load the new code in: %s", strerror(error));
+        bq_free(load);
+        return NULL;
+    }
+    s->loading = load;
+    if (wait_until(s, has_built, bq_clock_ms() + LOAD_MS_MAX))
+        return finish_load(s);
+    if (!bq_signals_is_end_due())
+        leave_load(s);
+    return NULL;
+}
+
+bool bq_reload_end_load(struct bq_server *s, uint64_t deadline_ms)
+{
+    if (s->loading && wait_until(s, has_built, deadline_ms)) {
+        struct bq_app *app = finish_load(s);
+        if (app)
+            bq_app_free(app);
+    }
+    return !s->loading && !s->load_left;
 }
 
 static void free_built(struct bq_server *s)
@@ -206,7 +276,7 @@ static bool build_all(struct bq_server *s)
         pthread_mutex_lock(&s->lock);
         bool wanted = takes_part(w);
         pthread_mutex_unlock(&s->lock);
-        if (wanted && !(w->reload.next = bq_worker_build_app(w))) {
+        if (wanted && !(w->reload.next = build(w))) {
             free_built(s);
             return false;
         }
@@ -255,8 +325,8 @@ static bool try_all(struct bq_server *s)
     for (unsigned i = 0; i < s->slot_count; i++)
         if (s->workers[i].reload.next)
             post_try(&s->workers[i]);
-    bool all = wait_for_hooks(s);
-    if (!all)
+    bool all = wait_until(s, has_tried, bq_clock_ms() + HOOKS_MS_MAX);
+    if (!all && !bq_signals_is_end_due())
         bq_error("reload: the \"worker\" hooks, or a worker inside Lua, take longer than %d s",
                  HOOKS_MS_MAX / 1000);
     pthread_mutex_lock(&s->lock);
@@ -265,18 +335,25 @@ static bool try_all(struct bq_server *s)
     return ready;
 }
 
+/* The old code goes on. */
+static bool give_up(const char *why)
+{
+    if (bq_signals_is_end_due())
+        bq_info("reload: given up, the server is to end");
+    else
+        bq_error("reload: %s, the old goes on", why);
+    return false;
+}
+
 /* No standby worker starts or ends meanwhile. */
 static bool reload(struct bq_server *s, uint64_t began_ms)
 {
-    wait_for_loading(s);
-    if (!build_all(s)) {
-        bq_error("reload: the new code does not load, the old goes on");
-        return false;
-    }
+    wait_until(s, has_loaded, bq_clock_ms() + LOADING_MS_MAX);
+    if (!build_all(s))
+        return give_up("the new code does not load");
     if (!try_all(s)) {
         each_in_hand(s, post_discard);
-        bq_error("reload: a \"worker\" hook of the new code failed, the old goes on");
-        return false;
+        return give_up("a \"worker\" hook of the new code failed");
     }
     bq_offload_renew(s->offload);
     unsigned n = each_in_hand(s, post_commit);
@@ -287,12 +364,14 @@ static bool reload(struct bq_server *s, uint64_t began_ms)
 
 void bq_reload(struct bq_server *s)
 {
+    if (bq_signals_is_end_due())
+        return;
     bq_info("SIGHUP: reloading %s", s->app_path);
     bq_adoption_hold(&s->adoption, true);
-    bool done = wait_for_last(s);
+    bool done = wait_until(s, is_idle, bq_clock_ms() + LAST_MS_MAX);
     if (done)
         done = reload(s, bq_clock_ms());
-    else
+    else if (!bq_signals_is_end_due())
         bq_warn("reload: the last one has not come to its end in every worker; try again later");
     atomic_fetch_add(done ? &s->reloads : &s->reloads_failed, 1);
     bq_adoption_hold(&s->adoption, false);

@@ -3,9 +3,13 @@
  *
  *   main:     build an application for each worker, beside the request path
  *               └─ one fails: all are freed, the old code goes on
- *   workers:  try: run its "worker" hooks ─ ready ──────────> commit: it gets what comes from now
- * on └ failed: all of them discard theirs workers:  the old one finishes what it has begun, its
- * "drain" hooks and the closing of its dependencies run, it is freed
+ *   workers:  try: run its "worker" hooks ─ ready ──> commit: it gets what comes from now on
+ *               └─ one fails: all of them discard theirs
+ *   workers:  the old one finishes what it has begun, its "drain" hooks and the closing of its
+ *             dependencies run, it is freed
+ *
+ * Building takes place in a thread of its own. Code that does not come to its end there is left
+ * alone, the old code goes on. A signal that asks for the end ends every wait of main's.
  *
  * Connections stay; a request whose head has been read and whose body has not goes to the new code.
  */
@@ -13,6 +17,10 @@
 #define BQ_RELOAD_H
 
 #include "net/loop.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct bq_app;
 struct bq_server;
@@ -39,8 +47,21 @@ struct bq_reload_part {
     struct bq_retiring *retiring; /* the worker's own */
 };
 
+/* An application that is being built in a thread of its own. */
+struct bq_reload_load {
+    pthread_t thread;
+    struct bq_worker *worker;
+    struct bq_app *app; /* NULL: failed. This and done are under the server's lock */
+    bool done;
+};
+
 /* Reloads, and says in the log what came of it. Thread: main, while it serves. */
 void bq_reload(struct bq_server *s);
+
+/* Waits for what is being built still, since a signal has ended the wait for it. False: it did not
+ * come to its end by then, or was given up long ago: its thread, which can be neither stopped nor
+ * joined, uses what the server has. Thread: main, when the workers have ended. */
+bool bq_reload_end_load(struct bq_server *s, uint64_t deadline_ms);
 
 /* Ends what is retiring at once: the worker's connections have ended. Thread: the worker's, behind
  * its loop. */

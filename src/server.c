@@ -434,6 +434,15 @@ static int fail_start(struct bq_server *s)
     return 1;
 }
 
+static void end_load(struct bq_server *s, uint64_t deadline_ms)
+{
+    uint64_t now = bq_clock_ms();
+    if (bq_reload_end_load(s, deadline_ms > now + STOP_MS ? deadline_ms : now + STOP_MS))
+        return;
+    bq_error("code that did not come to its end while it was reloaded is cut off");
+    _exit(0);
+}
+
 static void report_cut(const struct bq_server *s)
 {
     unsigned long requests = 0;
@@ -476,6 +485,7 @@ static int stop(struct bq_server *s, int number)
     bq_app_run_hooks(s->workers[0].app, "close");
     bq_signals_end_after(0); /* the hooks have ended */
     end_offload(s, deadline, 0);
+    end_load(s, deadline);
     return 0;
 }
 

@@ -65,6 +65,9 @@ struct bq_server {
     struct bq_worker_tally *_Atomic *tallies;
     atomic_ullong reloads, reloads_failed;
 
+    struct bq_reload_load *loading; /* main's */
+    bool load_left;                 /* main's: a thread goes on with one that was given up */
+
     struct bq_inside inside; /* the admin port's */
     struct bq_adoption adoption;
     struct bq_source_watch sources; /* in development */

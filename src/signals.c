@@ -72,6 +72,12 @@ int bq_signals_wait(uint64_t ms_max)
     return number;
 }
 
+bool bq_signals_is_end_due(void)
+{
+    sigset_t set;
+    return sigpending(&set) == 0 && (sigismember(&set, SIGINT) || sigismember(&set, SIGTERM));
+}
+
 void bq_signals_end_after(uint64_t ms)
 {
     struct sigaction end = {.sa_handler = end_of_time};

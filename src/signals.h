@@ -10,6 +10,7 @@
 #ifndef BQ_SIGNALS_H
 #define BQ_SIGNALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Sets the handlers. */
@@ -23,6 +24,10 @@ void bq_signals_unblock(void);
  * for the end, and they are not any more. Or 0 after ms_max (0: no limit), and all are still
  * blocked. Takes: blocked. Thread: main. */
 int bq_signals_wait(uint64_t ms_max);
+
+/* Whether one that asks for the end has come and is still to be waited for. Takes: blocked. Thread:
+ * main. */
+bool bq_signals_is_end_due(void);
 
 /* Ends the process with 0 when ms have passed, whatever it is doing then. 0: not any more. */
 void bq_signals_end_after(uint64_t ms);

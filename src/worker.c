@@ -238,6 +238,16 @@ static void on_stop(struct bq_job *job)
     bq_loop_stop(w->loop);
 }
 
+int bq_worker_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, BQ_WORKER_STACK_BYTES);
+    int error = pthread_create(thread, &attributes, fn, arg);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
 int bq_worker_start(struct bq_worker *w)
 {
     char name[16];
@@ -245,11 +255,7 @@ int bq_worker_start(struct bq_worker *w)
     w->drain_job.fn = on_drain;
     w->stop_job.fn = on_stop;
     w->end_timer.fn = on_end_timer;
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, BQ_WORKER_STACK_BYTES);
-    int error = pthread_create(&w->thread, &attributes, run, w);
-    pthread_attr_destroy(&attributes);
+    int error = bq_worker_thread(&w->thread, run, w);
     if (error) {
         bq_error("worker %u cannot start: %s", w->number, strerror(error));
         return BQ_SYSTEM;

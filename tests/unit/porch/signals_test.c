@@ -55,6 +55,25 @@ static void the_first_signal_is_waited_for(void **state)
     (void)state;
 }
 
+static int see_one_that_waits(void)
+{
+    bq_signals_init();
+    bq_signals_block();
+    kill(getpid(), SIGHUP);
+    bool reload_is_none = !bq_signals_is_end_due();
+    kill(getpid(), SIGTERM);
+    return reload_is_none && bq_signals_is_end_due() && bq_signals_wait(0) == SIGHUP &&
+                   bq_signals_wait(0) == SIGTERM
+               ? 7
+               : 1;
+}
+
+static void one_that_asks_for_the_end_is_seen_before_it_is_waited_for(void **state)
+{
+    assert_int_equal(run_child(see_one_that_waits), 7);
+    (void)state;
+}
+
 static int wait_then_raise(void)
 {
     bq_signals_init();
@@ -152,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signal_during_the_start_ends_at_once),
         cmocka_unit_test(the_first_signal_is_waited_for),
+        cmocka_unit_test(one_that_asks_for_the_end_is_seen_before_it_is_waited_for),
         cmocka_unit_test(the_second_signal_ends_at_once),
         cmocka_unit_test(no_signal_is_waited_for_no_longer_than_asked),
         cmocka_unit_test(threads_have_the_signals_blocked),
