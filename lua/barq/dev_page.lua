@@ -7,6 +7,7 @@ local dev_page = {}
 
 local LINES_AROUND = 5
 local TEXT_SHOWN, FIELDS_SHOWN, LOCALS_SHOWN, FRAMES_SHOWN = 120, 6, 30, 30
+local ERROR_SHOWN, LINE_SHOWN = 8192, 400
 
 local STYLE = [[
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem;
@@ -30,16 +31,28 @@ local escapes = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quo
 
 local function escape(text) return (text:gsub('[&<>"]', escapes)) end
 
+local function cut(text, bytes) return #text > bytes and text:sub(1, bytes) .. "…" or text end
+
 -- Valid UTF-8 in any case, since it becomes JSON or a page.
 local function shorten(text)
-  text = text:gsub("[%c\128-\255]", function(c) return ("\\x%02x"):format(c:byte()) end)
-  return #text > TEXT_SHOWN and text:sub(1, TEXT_SHOWN) .. "…" or text
+  local shown = text:sub(1, TEXT_SHOWN + 1)
+  shown = shown:gsub("[%c\128-\255]", function(c) return ("\\x%02x"):format(c:byte()) end)
+  return cut(shown, TEXT_SHOWN)
+end
+
+-- Of an error: lines and letters stay, unless it is cut or is not UTF-8.
+local function legible(text)
+  if #text <= ERROR_SHOWN and pcall(core.json_encode, text) then return text end
+  local shown = text:sub(1, ERROR_SHOWN + 1):gsub("[\128-\255]", "?")
+  return cut(shown, ERROR_SHOWN)
 end
 
 local function show_scalar(value)
   if type(value) == "string" then return '"' .. shorten(value) .. '"' end
-  if value == core.null then return "barq.null" end
-  return shorten(tostring(value))
+  if rawequal(value, core.null) then return "barq.null" end
+  if type(value) == "table" then return "{…}" end
+  local ok, text = pcall(tostring, value) -- the metamethod of a userdata or cdata may raise
+  return shorten(ok and type(text) == "string" and text or type(value))
 end
 
 -- A table's own fields, one level deep; no metamethod runs.
@@ -52,7 +65,7 @@ local function show(value)
       parts[#parts + 1] = "…"
       break
     end
-    local shown = type(field) == "table" and "{…}" or show_scalar(field)
+    local shown = show_scalar(field)
     parts[#parts + 1] = type(key) == "number" and shown
       or (show_scalar(key):gsub('"', "")) .. " = " .. shown
   end
@@ -92,8 +105,9 @@ local captured = setmetatable({}, { __mode = "k" })
 local last = {}
 
 local function capture(err)
-  local text = type(err) == "string" and err or core.describe(err)
-  last = { err = err, frames = frames(), trace = debug.traceback(text, 2) }
+  local ok, calls = pcall(frames)
+  last = { err = err, frames = ok and calls or {},
+    trace = debug.traceback(cut(core.describe(err), ERROR_SHOWN), 2) }
   captured[coroutine.running() or capture] = last
   return err
 end
@@ -152,7 +166,7 @@ end
 local function source_block(frame)
   local parts = {}
   for _, line in ipairs(source_around(frame)) do
-    local text = ("%5d  %s"):format(line[1], escape(line[2]))
+    local text = ("%5d  %s"):format(line[1], escape(cut(line[2], LINE_SHOWN)))
     parts[#parts + 1] = line[1] == frame.line and "<b>" .. text .. "</b>" or text
   end
   return #parts > 0 and "<pre>" .. table.concat(parts, "\n") .. "</pre>" or ""
@@ -221,14 +235,15 @@ local function places_of(calls)
 end
 
 local function build(req, err, trace, thread)
-  local text = tostring(type(err) == "string" and err or core.describe(err))
+  local text = legible(core.describe(err))
   local found = find(thread, err)
-  local calls = found and #found.frames > 0 and found.frames or frames_in(trace or text)
+  local calls = found and #found.frames > 0 and found.frames
+    or frames_in(cut(trace or text, ERROR_SHOWN))
   if (req.headers.accept or ""):find("text/html", 1, true) then
     return response.new(500, {
       ["content-type"] = "text/html; charset=utf-8",
       ["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'",
-    }, page(req, text, calls, trace or text))
+    }, page(req, text, calls, cut(trace or text, 2 * ERROR_SHOWN)))
   end
   return response.new(500, { ["content-type"] = "application/json" }, {
     detail = "Internal Server Error", error = text, calls = places_of(calls),

@@ -31,12 +31,17 @@ void bq_describe(lua_State *L, int index)
         lua_pushvalue(L, index);
         return;
     }
-    if (luaL_callmeta(L, index, "__tostring")) {
-        if (lua_isstring(L, -1))
+    lua_pushvalue(L, index);
+    if (luaL_getmetafield(L, -1, "__tostring")) {
+        lua_pushvalue(L, -2);
+        if (lua_pcall(L, 1, 1, 0) == 0 && lua_isstring(L, -1)) {
+            lua_remove(L, -2);
             return;
+        }
         lua_pop(L, 1);
     }
-    lua_pushfstring(L, "an error object that is a %s", luaL_typename(L, index));
+    lua_pushfstring(L, "an error object that is a %s", luaL_typename(L, -1));
+    lua_remove(L, -2);
 }
 
 void bq_failure_tell_close(struct bq_call *call)

@@ -5,6 +5,7 @@ local http = require "support.http"
 local raw = require "support.raw"
 local server = require "support.server"
 local stat = require "posix.sys.stat"
+local stdlib = require "posix.stdlib"
 
 local app = [[
 local barq = require "barq"
@@ -31,6 +32,28 @@ end)
 barq.get("/slow", function() barq.sleep(0.01) local late = 7 error("late " .. late) end)
 barq.get("/deep", function() local function f() return 1 + f() end return f() end)
 barq.get("/timeout", { timeout = 0.02 }, function() barq.sleep(5) end)
+local ffi = require "ffi"
+ffi.cdef "typedef struct { int x; } evil_number;"
+local evil_number = ffi.metatype("evil_number", { __tostring = function() error("evil") end })
+local function evil(tostring) return setmetatable({}, { __tostring = tostring }) end
+barq.get("/evil/local", function()
+  local held, key = evil_number(1), { [evil(function() error("evil") end)] = 1 }
+  error("the error itself")
+  return held, key
+end)
+barq.get("/evil/abort", function()
+  local held = evil_number(1)
+  barq.abort(404, "gone")
+  return held
+end)
+barq.get("/evil/error", function() error(evil(function() error("evil") end)) end)
+barq.get("/evil/wait", function() error(evil(function() barq.sleep(1) end)) end)
+barq.get("/huge/local", function()
+  local held = ("\1"):rep(3e7)
+  error("beside " .. #held)
+end)
+barq.get("/huge/error", function() error(("<b>"):rep(1e7)) end)
+barq.get("/bytes", function() error("a\255 <b>") end)
 barq.get("/fine", function(req) return { id = req.query.id } end)
 ]]
 
@@ -57,6 +80,35 @@ describe("--dev #threads", function()
     return http.request(s.port, "GET", target, { headers = { Accept = "text/html,*/*",
       Authorization = "Bearer s3cr3t", ["User-Agent"] = "a <browser>" } })
   end
+
+  it("shows the error whatever its locals are, and an abort stays one", function()
+    local s = start()
+    assert.matches("the error itself", http.get(s.port, "/evil/local"):json().error)
+    assert.equal("cdata", http.get(s.port, "/evil/local"):json().calls[1].locals.held)
+    local answer = http.get(s.port, "/evil/abort")
+    assert.same({ 404, { detail = "gone" } }, { answer.status, answer:json() })
+    for _, target in ipairs { "/evil/error", "/evil/wait" } do
+      assert.matches("an error object that is a table", http.get(s.port, target):json().error)
+      assert.matches("an error object that is a table", page(s, target).body)
+    end
+    assert.equal("a? <b>", http.get(s.port, "/bytes"):json().error:match("a%?.*"))
+    s:stop()
+  end)
+
+  it("shows the beginning of what is huge", function()
+    local s = start()
+    for _, target in ipairs { "/huge/local", "/huge/error" } do
+      local before = clock.now()
+      for _, answer in ipairs { page(s, target), http.get(s.port, target) } do
+        assert.equal(500, answer.status)
+        assert.is_true(#answer.body < 200000)
+        local is_page = answer.headers["content-type"]:find("html")
+        assert.not_matches("<b><b>", is_page and answer.body or "")
+      end
+      assert.is_true(clock.now() - before < 5)
+    end
+    s:stop()
+  end)
 
   it("reloads when a file changes, also below folders", function()
     local s = start()
@@ -92,6 +144,49 @@ describe("--dev #threads", function()
     until select(2, s:log():gsub("SIGHUP", "")) > before or clock.now() > deadline
     assert.is_true(select(2, s:log():gsub("SIGHUP", "")) > before)
     s:stop()
+  end)
+
+  local function is_version(s, version)
+    return clock.wait_until(5, function() return http.get(s.port, "/version").body == version end)
+  end
+
+  it("goes on watching when more folders have come and gone than may be watched at a time",
+    function()
+      local s = start()
+      for _ = 1, 4200 do
+        assert(stat.mkdir(s.directory .. "/below"))
+        assert(os.remove(s.directory .. "/below"))
+      end
+      assert(stat.mkdir(s.directory .. "/below"))
+      write(s, "below/new.lua", "return 'two'")
+      write(s, "helper.lua", "return { version = require 'below.new' }")
+      assert.is_true(is_version(s, "two"))
+      write(s, "below/new.lua", "return 'three'")
+      assert.is_true(is_version(s, "three"))
+      s:stop()
+    end)
+
+  it("goes on watching where the folder of the application is removed and made again", function()
+    local above = assert(stdlib.mkdtemp("/tmp/barq-e2e-XXXXXX"))
+    local project = { directory = above .. "/project" }
+    local function make(version)
+      assert(stat.mkdir(project.directory))
+      write(project, "app.lua", ([[
+        require("barq").get("/version", function() return %q end)
+      ]]):format(version))
+    end
+    make("one")
+    local s = server.start { file = ("../"):rep(20) .. project.directory:sub(2) .. "/app.lua",
+      args = { "--dev" } }
+    assert.is_true(is_version(s, "one"))
+    os.execute("rm -r " .. project.directory)
+    make("two")
+    assert.is_true(is_version(s, "two"))
+    assert(os.rename(project.directory, above .. "/old"))
+    make("three")
+    assert.is_true(is_version(s, "three"))
+    s:stop()
+    os.execute("rm -r " .. above)
   end)
 
   it("shows an error with its source, locals and request to browsers", function()
