@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +15,10 @@
 #include <unistd.h>
 
 #define SETTLE_MS 50
+#define AGAIN_MS  200
 #define DEPTH_MAX 16
-#define CHANGES   (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define CHANGES \
+    (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
 
 bool bq_source_is_watched(const char *name)
 {
@@ -52,9 +53,19 @@ static int keep(struct bq_source_watch *s, int descriptor, const char *path)
         s->folders = folders;
         s->folder_count = count;
     }
+    s->watched += !s->folders[descriptor];
     bq_free(s->folders[descriptor]);
     s->folders[descriptor] = copy;
     return BQ_OK;
+}
+
+static void forget(struct bq_source_watch *s, int descriptor)
+{
+    if (descriptor <= 0 || descriptor >= s->folder_count || !s->folders[descriptor])
+        return;
+    bq_free(s->folders[descriptor]);
+    s->folders[descriptor] = NULL;
+    s->watched--;
 }
 
 static bool is_looked_into(const char *name)
@@ -87,8 +98,13 @@ static int add_folder(struct bq_source_watch *s, const char *path, int depth)
     int descriptor = inotify_add_watch(s->watch.fd, path, CHANGES | IN_ONLYDIR);
     if (descriptor < 0)
         return errno == ENOENT || errno == ENOTDIR ? BQ_OK : BQ_SYSTEM;
-    if (descriptor > BQ_SOURCE_FOLDERS_MAX)
+    if (depth == 0)
+        s->root = descriptor;
+    bool is_new = descriptor >= s->folder_count || !s->folders[descriptor];
+    if (is_new && s->watched >= BQ_SOURCE_FOLDERS_MAX) {
+        inotify_rm_watch(s->watch.fd, descriptor);
         return BQ_LIMIT;
+    }
     int rc = keep(s, descriptor, path);
     return rc == BQ_OK && depth < DEPTH_MAX ? add_below(s, path, depth) : rc;
 }
@@ -113,10 +129,36 @@ static void add_new(struct bq_source_watch *s, const struct inotify_event *e)
         note_change(s);
 }
 
+/* A folder is removed, or that of app.lua is elsewhere. */
+static void lose(struct bq_source_watch *s, const struct inotify_event *e)
+{
+    bool is_root = e->wd == s->root;
+    if (e->mask & IN_IGNORED)
+        forget(s, e->wd);
+    else if (is_root)
+        inotify_rm_watch(s->watch.fd, e->wd);
+    if (!is_root)
+        return;
+    s->root = 0;
+    bq_timer_set(bq_loop_wheel(s->loop), &s->again, bq_loop_now_ms(s->loop) + AGAIN_MS);
+}
+
+static void on_again(struct bq_timer *t)
+{
+    struct bq_source_watch *s = BQ_CONTAINER(t, struct bq_source_watch, again);
+    add_folder(s, s->path, 0);
+    if (s->root)
+        note_change(s);
+    else
+        bq_timer_set(bq_loop_wheel(s->loop), t, bq_loop_now_ms(s->loop) + AGAIN_MS);
+}
+
 static void on_change(struct bq_source_watch *s, const struct inotify_event *e)
 {
     if (e->mask & IN_Q_OVERFLOW)
         note_change(s);
+    else if (e->mask & (IN_IGNORED | IN_MOVE_SELF))
+        lose(s, e);
     else if (e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
         add_new(s, e);
     else if (e->len && !(e->mask & (IN_ISDIR | IN_CREATE)) && bq_source_is_watched(e->name))
@@ -173,7 +215,9 @@ static void release(struct bq_source_watch *s)
 static void folder_of(const char *app_path, char out[PATH_MAX])
 {
     const char *slash = strrchr(app_path, '/');
-    if (slash)
+    if (slash == app_path)
+        snprintf(out, PATH_MAX, "/");
+    else if (slash)
         snprintf(out, PATH_MAX, "%.*s", (int)(slash - app_path), app_path);
     else
         snprintf(out, PATH_MAX, ".");
@@ -181,8 +225,7 @@ static void folder_of(const char *app_path, char out[PATH_MAX])
 
 static int prepare(struct bq_source_watch *s, const char *app_path)
 {
-    char folder[PATH_MAX];
-    folder_of(app_path, folder);
+    folder_of(app_path, s->path);
     s->loop = bq_loop_new();
     if (!s->loop)
         return BQ_MEMORY;
@@ -191,11 +234,11 @@ static int prepare(struct bq_source_watch *s, const char *app_path)
         return BQ_SYSTEM;
     int rc = bq_loop_add(s->loop, &s->watch, BQ_READ);
     if (rc == BQ_OK)
-        rc = add_folder(s, *folder ? folder : "/", 0);
+        rc = add_folder(s, s->path, 0);
     if (rc != BQ_LIMIT)
         return rc;
     bq_warn("there are more than %d folders in %s: changes in the others are not noticed",
-            BQ_SOURCE_FOLDERS_MAX, folder);
+            BQ_SOURCE_FOLDERS_MAX, s->path);
     return BQ_OK;
 }
 
@@ -203,6 +246,7 @@ int bq_source_watch_start(struct bq_source_watch *s, const char *app_path)
 {
     *s = (struct bq_source_watch){.watch = {.fd = -1, .fn = on_readable}};
     s->settled.fn = on_settled;
+    s->again.fn = on_again;
     s->stop_job.fn = on_stop;
     errno = ENOMEM; /* where no system call says otherwise */
     int rc = prepare(s, app_path);
@@ -226,5 +270,6 @@ void bq_source_watch_stop(struct bq_source_watch *s)
     pthread_join(s->thread, NULL);
     s->started = false;
     bq_timer_clear(bq_loop_wheel(s->loop), &s->settled);
+    bq_timer_clear(bq_loop_wheel(s->loop), &s->again);
     release(s);
 }
