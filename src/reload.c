@@ -18,6 +18,10 @@
 #define LOADING_MS_MAX 10000
 #define LAST_MS_MAX    10000
 
+/* Then it is said that the new code is there: a worker that has just run its hooks swaps at once,
+ * unless it is inside Lua again. */
+#define COMMIT_MS_MAX 250
+
 /* Between two looks at an application that still has something to do; and of main, which waits, at
  * the signals that ask for the end. */
 #define POLL_MS   5
@@ -357,6 +361,7 @@ static bool reload(struct bq_server *s, uint64_t began_ms)
     }
     bq_offload_renew(s->offload);
     unsigned n = each_in_hand(s, post_commit);
+    wait_until(s, is_idle, bq_clock_ms() + COMMIT_MS_MAX);
     bq_info("reloaded: %u worker%s got the new code after %llu ms", n, n == 1 ? "" : "s",
             (unsigned long long)(bq_clock_ms() - began_ms));
     return true;
