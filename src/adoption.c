@@ -6,6 +6,7 @@
 #include "base/rc.h"
 #include "server.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -301,6 +302,8 @@ static void bury(struct bq_adoption *a, struct bq_worker *w, uint64_t now_ms)
     bq_worker_release(w);
     bq_worker_init(w, a->server, w->number);
     a->standbys--;
+    /* What it shared with others, a burst of them perhaps, lies in pieces where glibc keeps it. */
+    malloc_trim(0);
 }
 
 static bool is_starting(struct bq_adoption *a)
