@@ -25,6 +25,7 @@ static const struct {
     {"openapi", BQ_COMMAND_OPENAPI, APP_MISSING},
     {"test", BQ_COMMAND_TEST, NULL},
     {"health", BQ_COMMAND_HEALTH, NULL},
+    {"reload", BQ_COMMAND_RELOAD, NULL},
     {"new", BQ_COMMAND_NEW, "the project's folder is missing: barq-server new myapp"},
     {"annotations", BQ_COMMAND_ANNOTATIONS, NULL},
 };
@@ -151,6 +152,7 @@ void bq_command_line_print_usage(FILE *out)
           "       barq-server routes|check|openapi app.lua [options]\n"
           "       barq-server test [specs]\n"
           "       barq-server health [url] [options]\n"
+          "       barq-server reload [pid]\n"
           "       barq-server new folder\n"
           "       barq-server annotations [folder]\n"
           "       barq-server --help | --version\n",
@@ -167,6 +169,7 @@ void bq_command_line_print_help(FILE *out)
           "  check   loads the application and tells everything that is wrong with it, or \"ok\"\n"
           "  test    runs specs with busted: a file, a folder, or what is in tests or spec\n"
           "  health  asks a server whether it answers: the one that the options say, or a URL\n"
+          "  reload  asks a server to load its application anew: the only one, or a PID\n"
           "  new     makes a project in a folder: an application, specs, a Dockerfile\n"
           "  annotations writes what an editor knows barq by into a folder (.barq)\n"
           "\n"

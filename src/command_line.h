@@ -5,6 +5,7 @@
  *   barq-server routes|check|openapi app.lua [options]
  *   barq-server test [specs]
  *   barq-server health [url] [options]
+ *   barq-server reload [pid]
  *   barq-server new folder
  *   barq-server annotations [folder]
  *   barq-server --help | --version
@@ -23,6 +24,7 @@ enum bq_command {
     BQ_COMMAND_OPENAPI,
     BQ_COMMAND_TEST,
     BQ_COMMAND_HEALTH,
+    BQ_COMMAND_RELOAD,
     BQ_COMMAND_NEW,
     BQ_COMMAND_ANNOTATIONS,
     BQ_COMMAND_HELP,
@@ -32,8 +34,8 @@ enum bq_command {
 struct bq_command_line {
     enum bq_command command;
     const char *app_path; /* points into argv; NULL for help and version. For test: the specs' file
-                             or folder, or NULL; for health: the URL, or NULL; for new and
-                             annotations: the folder, or NULL */
+                             or folder, or NULL; for health: the URL, or NULL; for reload: the
+                             PID, or NULL; for new and annotations: the folder, or NULL */
     bool json;            /* for routes */
 };
 

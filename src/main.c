@@ -6,6 +6,7 @@
 #include "command_line.h"
 #include "health.h"
 #include "project.h"
+#include "reload_ask.h"
 #include "server.h"
 #include "signals.h"
 #include "test_run.h"
@@ -17,7 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEALTH_MS 5000 /* below the time that health checks usually have */
+#define HEALTH_MS 5000  /* below the time that health checks usually have */
+#define RELOAD_MS 60000 /* below the time that a service manager usually gives */
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -114,6 +116,18 @@ static int ask_health(const struct bq_command_line *line, const struct bq_config
     return print_ok();
 }
 
+static int ask_reload(const struct bq_command_line *line)
+{
+    struct bq_config_error error;
+    pid_t pid;
+    if (bq_reload_find(line->app_path, &pid, &error) != BQ_OK ||
+        bq_reload_ask(pid, RELOAD_MS, &error) != BQ_OK) {
+        bq_server_complain("reload: %s", error.text);
+        return EXIT_FAILED;
+    }
+    return print_ok();
+}
+
 static int make_project(const struct bq_command_line *line)
 {
     struct bq_config_error error;
@@ -151,6 +165,8 @@ static int run_command(const struct bq_command_line *line, struct bq_config *con
         return make_project(line);
     case BQ_COMMAND_ANNOTATIONS:
         return write_annotations(line);
+    case BQ_COMMAND_RELOAD:
+        return ask_reload(line);
     default:
         if (bq_config_read_environment(config, environ, &error) != BQ_OK) {
             bq_server_complain("%s", error.text);

@@ -340,44 +340,45 @@ static bool try_all(struct bq_server *s)
 }
 
 /* The old code goes on. */
-static bool give_up(const char *why)
+static enum bq_reload_outcome give_up(enum bq_reload_outcome outcome, const char *why)
 {
     if (bq_signals_is_end_due())
         bq_info("reload: given up, the server is to end");
     else
         bq_error("reload: %s, the old goes on", why);
-    return false;
+    return outcome;
 }
 
 /* No standby worker starts or ends meanwhile. */
-static bool reload(struct bq_server *s, uint64_t began_ms)
+static enum bq_reload_outcome reload(struct bq_server *s, uint64_t began_ms)
 {
     wait_until(s, has_loaded, bq_clock_ms() + LOADING_MS_MAX);
     if (!build_all(s))
-        return give_up("the new code does not load");
+        return give_up(BQ_RELOAD_NOT_LOADED, "the new code does not load");
     if (!try_all(s)) {
         each_in_hand(s, post_discard);
-        return give_up("a \"worker\" hook of the new code failed");
+        return give_up(BQ_RELOAD_NOT_READY, "a \"worker\" hook of the new code failed");
     }
     bq_offload_renew(s->offload);
     unsigned n = each_in_hand(s, post_commit);
     wait_until(s, is_idle, bq_clock_ms() + COMMIT_MS_MAX);
     bq_info("reloaded: %u worker%s got the new code after %llu ms", n, n == 1 ? "" : "s",
             (unsigned long long)(bq_clock_ms() - began_ms));
-    return true;
+    return BQ_RELOAD_DONE;
 }
 
-void bq_reload(struct bq_server *s)
+enum bq_reload_outcome bq_reload(struct bq_server *s)
 {
+    enum bq_reload_outcome outcome = BQ_RELOAD_BUSY;
     if (bq_signals_is_end_due())
-        return;
+        return outcome;
     bq_info("SIGHUP: reloading %s", s->app_path);
     bq_adoption_hold(&s->adoption, true);
-    bool done = wait_until(s, is_idle, bq_clock_ms() + LAST_MS_MAX);
-    if (done)
-        done = reload(s, bq_clock_ms());
+    if (wait_until(s, is_idle, bq_clock_ms() + LAST_MS_MAX))
+        outcome = reload(s, bq_clock_ms());
     else if (!bq_signals_is_end_due())
         bq_warn("reload: the last one has not come to its end in every worker; try again later");
-    atomic_fetch_add(done ? &s->reloads : &s->reloads_failed, 1);
+    atomic_fetch_add(outcome == BQ_RELOAD_DONE ? &s->reloads : &s->reloads_failed, 1);
     bq_adoption_hold(&s->adoption, false);
+    return outcome;
 }

@@ -26,6 +26,14 @@ struct bq_app;
 struct bq_server;
 struct bq_worker;
 
+/* Numbers that other processes are told (signals.h). */
+enum bq_reload_outcome {
+    BQ_RELOAD_DONE = 1,
+    BQ_RELOAD_NOT_LOADED,
+    BQ_RELOAD_NOT_READY, /* a hook failed, or a worker takes too long */
+    BQ_RELOAD_BUSY,      /* with the last one */
+};
+
 enum bq_reload_state { BQ_RELOAD_NONE, BQ_RELOAD_TRYING, BQ_RELOAD_READY, BQ_RELOAD_FAILED };
 
 /* An application that has been replaced, until it has ended. */
@@ -56,7 +64,7 @@ struct bq_reload_load {
 };
 
 /* Reloads, and says in the log what came of it. Thread: main, while it serves. */
-void bq_reload(struct bq_server *s);
+enum bq_reload_outcome bq_reload(struct bq_server *s);
 
 /* Waits for what is being built still, since a signal has ended the wait for it. False: it did not
  * come to its end by then, or was given up long ago: its thread, which can be neither stopped nor

@@ -367,11 +367,12 @@ static void announce(struct bq_server *s)
 }
 
 /* Nobody looks at the workers meanwhile: the time until the next ping begins anew. */
-static void reload(struct bq_server *s)
+static void reload(struct bq_server *s, pid_t asker)
 {
     bq_notify_say(&s->notify, "RELOADING=1\nWATCHDOG=1\nMONOTONIC_USEC=%llu",
                   (unsigned long long)bq_clock_us());
-    bq_reload(s);
+    enum bq_reload_outcome outcome = bq_reload(s);
+    bq_signals_answer(asker, (int)outcome);
     bq_notify_say(&s->notify, "READY=1");
 }
 
@@ -379,11 +380,12 @@ static void reload(struct bq_server *s)
 static int watch(struct bq_server *s)
 {
     int number;
+    pid_t asker;
     bq_watchdog_start(&s->watchdog, s);
     for (;;) {
-        number = bq_signals_wait(bq_watchdog_interval_ms(&s->watchdog));
+        number = bq_signals_wait(bq_watchdog_interval_ms(&s->watchdog), &asker);
         if (number == SIGHUP)
-            reload(s);
+            reload(s, asker);
         else if (number == 0)
             bq_watchdog_look(&s->watchdog);
         else

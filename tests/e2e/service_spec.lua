@@ -258,6 +258,63 @@ describe("a service manager #threads", function()
   end)
 end)
 
+describe("barq-server reload", function()
+  after_each(cleanup)
+
+  local function reload(...)
+    return server.start { line = { "reload", ... }, expect_failure = true }
+  end
+
+  local function fails(s, why)
+    assert.equal(1, s.code)
+    assert.equal("", s:output())
+    has(s:log(), "barq-server: reload: ")
+    has(s:log(), why)
+  end
+
+  local function write(s, text)
+    local file = assert(io.open(s.directory .. "/app.lua", "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  it("is done when the new code serves", function()
+    local s = server.start { app = hello }
+    write(s, [[require("barq").get("/", function() return "new" end)]])
+    local command = reload(tostring(s.pid))
+    assert.equal("ok\n", command:output(), command:log())
+    assert.equal(0, command.code)
+    assert.equal("new", http.get(s.port, "/").body)
+  end)
+
+  it("fails with the new code, and the old goes on", function()
+    local s = server.start { app = hello }
+    write(s, "this is no Lua")
+    fails(reload(tostring(s.pid)),
+      ("process %d: the new code does not load; the old goes on, and its log"):format(s.pid))
+    write(s, [[require("barq").on("worker", function() error "no" end)]])
+    fails(reload(tostring(s.pid)), 'a "worker" hook of the new code failed')
+    assert.equal("hello", http.get(s.port, "/").body)
+  end)
+
+  it("asks nothing but a barq-server that serves", function()
+    fails(reload(tostring(unistd.getpid())), 'no barq-server')
+    fails(reload("2147483647"), "there is no process 2147483647")
+    fails(reload("app.lua"), '"app.lua" is not the number of a process')
+    fails(reload("0"), '"0" is not the number of a process')
+    local s = server.start { app = [[require("barq").on("start", function()
+      io.stderr:write(io.popen("/proc/$PPID/exe reload $PPID 2>&1"):read("*a"))
+    end)]] }
+    has(s:log(), "process " .. s.pid .. ": it starts or ends, and does not serve")
+  end)
+
+  it("wants to be told which, of several", function()
+    server.start { app = hello }
+    server.start { app = hello }
+    fails(reload(), "of them serve (")
+  end)
+end)
+
 describe("barq-server health", function()
   after_each(cleanup)
 

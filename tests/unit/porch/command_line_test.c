@@ -172,7 +172,7 @@ static void an_unknown_command_is_refused(void **state)
     refused(p, "unknown command \"route\": did you mean \"routes\"?");
     PARSE(p, "bundle", "app.lua");
     refused(p, "unknown command \"bundle\": the commands are serve, routes, check, openapi, test, "
-               "health, new and annotations");
+               "health, reload, new and annotations");
     PARSE(p, "serve", "app.lua", "other.lua");
     refused(p, "too many arguments: \"other.lua\"");
 }

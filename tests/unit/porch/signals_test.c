@@ -46,7 +46,8 @@ static int wait_for_one(void)
     bq_signals_init();
     bq_signals_block();
     kill(getpid(), SIGINT);
-    return bq_signals_wait(0) == SIGINT ? 7 : 1;
+    pid_t asker;
+    return bq_signals_wait(0, &asker) == SIGINT && asker == 0 ? 7 : 1;
 }
 
 static void the_first_signal_is_waited_for(void **state)
@@ -79,7 +80,8 @@ static int wait_then_raise(void)
     bq_signals_init();
     bq_signals_block();
     kill(getpid(), SIGTERM);
-    bq_signals_wait(0);
+    pid_t asker;
+    bq_signals_wait(0, &asker);
     raise(SIGINT);
     return 1;
 }
@@ -95,7 +97,8 @@ static int wait_in_vain(void)
     sigset_t after;
     bq_signals_init();
     bq_signals_block();
-    int number = bq_signals_wait(20);
+    pid_t asker;
+    int number = bq_signals_wait(20, &asker);
     pthread_sigmask(SIG_BLOCK, NULL, &after);
     return number == 0 && sigismember(&after, SIGTERM) ? 7 : 1;
 }
@@ -103,6 +106,60 @@ static int wait_in_vain(void)
 static void no_signal_is_waited_for_no_longer_than_asked(void **state)
 {
     assert_int_equal(run_child(wait_in_vain), 7);
+    (void)state;
+}
+
+static int ask_and_answer(void)
+{
+    int value = 0;
+    pid_t asker;
+    bq_signals_init();
+    bq_signals_block();
+    if (bq_signals_ask(getpid(), SIGHUP) != 0 || bq_signals_wait(1000, &asker) != SIGHUP ||
+        asker != getpid() || bq_signals_wait_answer(getpid(), 1, &value))
+        return 1;
+    bq_signals_answer(asker, 3);
+    return bq_signals_wait_answer(getpid(), 1000, &value) && value == 3 ? 7 : 1;
+}
+
+static int ask_too_early(void)
+{
+    int value = 3;
+    bq_signals_init();
+    bq_signals_ask(getpid(), SIGHUP);
+    return bq_signals_wait_answer(getpid(), 1000, &value) && value == BQ_SIGNALS_TOO_EARLY ? 7 : 1;
+}
+
+static void who_asks_too_early_ends_nothing(void **state)
+{
+    assert_int_equal(run_child(ask_too_early), 7);
+    (void)state;
+}
+
+static void who_asks_is_answered(void **state)
+{
+    assert_int_equal(run_child(ask_and_answer), 7);
+    (void)state;
+}
+
+static int hear_others(void)
+{
+    int value = 0;
+    pid_t asker = 1;
+    bq_signals_init();
+    bq_signals_block();
+    sigqueue(getpid(), SIGHUP, (union sigval){.sival_int = 1});
+    if (bq_signals_wait(1000, &asker) != SIGHUP || asker != 0)
+        return 1;
+    bq_signals_answer(getpid(), 3); /* nobody expects it, and nothing happens */
+    bq_signals_ask(getpid(), 0);
+    kill(getpid(), SIGURG);
+    return bq_signals_wait_answer(getpid(), 1000, &value) ? 1 : 7;
+}
+
+static void who_does_not_ask_is_no_asker_and_no_answer(void **state)
+{
+    assert_int_equal(run_child(hear_others), 7);
     (void)state;
 }
 
@@ -174,6 +231,9 @@ int main(void)
         cmocka_unit_test(one_that_asks_for_the_end_is_seen_before_it_is_waited_for),
         cmocka_unit_test(the_second_signal_ends_at_once),
         cmocka_unit_test(no_signal_is_waited_for_no_longer_than_asked),
+        cmocka_unit_test(who_asks_too_early_ends_nothing),
+        cmocka_unit_test(who_asks_is_answered),
+        cmocka_unit_test(who_does_not_ask_is_no_asker_and_no_answer),
         cmocka_unit_test(threads_have_the_signals_blocked),
         cmocka_unit_test(a_closed_pipe_ends_nothing),
         cmocka_unit_test(the_end_is_cut_short_when_time_has_passed),
