@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rc.h"
+#include "base/thread.h"
 #include "server.h"
 
 #include <malloc.h>
@@ -454,12 +455,11 @@ int bq_adoption_start(struct bq_adoption *a)
     const struct bq_server *s = a->server;
     if (!s->config->adoption || s->slot_count < 2)
         return BQ_OK;
-    int error = pthread_create(&a->thread, NULL, run, a);
+    int error = bq_thread_start(&a->thread, "barq-adoption", 0, run, a);
     if (error) {
         bq_error("adoption cannot start: %s", strerror(error));
         return BQ_SYSTEM;
     }
-    pthread_setname_np(a->thread, "barq-adoption");
     a->started = true;
     return BQ_OK;
 }

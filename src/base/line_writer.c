@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -309,13 +310,12 @@ struct bq_line_writer *bq_line_writer_open(const char *name, int fd, unsigned la
     w->lane_bytes = lane_bytes;
     w->chunk_bytes_max = is_pipe(fd) ? PIPE_CHUNK_BYTES : lane_bytes;
     init_sync(w);
-    int error = init_lanes(w) ? pthread_create(&w->thread, NULL, run, w) : ENOMEM;
+    int error = init_lanes(w) ? bq_thread_start(&w->thread, "barq-lines", 0, run, w) : ENOMEM;
     if (error) {
         release(w);
         errno = error;
         return NULL;
     }
-    pthread_setname_np(w->thread, "barq-lines");
     return w;
 }
 

@@ -2,9 +2,9 @@
 #include "data/offload.h"
 
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "base/thread.h"
 #include "data/offload_vm.h"
 
 #include <assert.h>
@@ -202,19 +202,13 @@ static struct thread *free_slot(struct bq_offload *o)
 /* Takes: the lock. */
 static bool start_thread(struct bq_offload *o)
 {
-    pthread_attr_t attributes;
     struct thread *t = free_slot(o);
     if (!t)
         return false;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
     t->pool = o;
     bq_offload_vm_init(&t->vm, &o->options);
-    bool started = !BQ_FAULT(thread) && pthread_create(&t->handle, &attributes, run_thread, t) == 0;
-    pthread_attr_destroy(&attributes);
-    if (!started)
+    if (bq_thread_start(&t->handle, "barq-offload", STACK_BYTES, run_thread, t) != 0)
         return false;
-    pthread_setname_np(t->handle, "barq-offload");
     t->state = RUNNING;
     o->running++;
     return true;

@@ -1,8 +1,8 @@
 /* runner.c: the thread, and handing work to it and back. */
 #include "data/runner.h"
 
-#include "base/fault.h"
 #include "base/rc.h"
+#include "base/thread.h"
 
 #include <assert.h>
 
@@ -57,9 +57,7 @@ static void *run_thread(void *arg)
 
 static int start_thread(struct bq_runner *h)
 {
-    h->started = !BQ_FAULT(thread) && pthread_create(&h->thread, NULL, run_thread, h) == 0;
-    if (h->started)
-        pthread_setname_np(h->thread, "barq-runner");
+    h->started = bq_thread_start(&h->thread, "barq-runner", 0, run_thread, h) == 0;
     return h->started ? BQ_OK : BQ_SYSTEM;
 }
 
