@@ -6,22 +6,24 @@ local response = require "barq.response"
 local dev_page = {}
 
 local LINES_AROUND = 5
-local TEXT_SHOWN, FIELDS_SHOWN, LOCALS_SHOWN, FRAMES_SHOWN = 120, 6, 30, 30
+local TEXT_SHOWN, FIELDS_SHOWN, LOCALS_SHOWN, FRAMES_SHOWN, FRAMES_OPEN = 120, 6, 30, 30, 5
 local ERROR_SHOWN, LINE_SHOWN = 8192, 400
 
 local STYLE = [[
+:root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem;
-  color: #24292f; background: #fff }
-h1 { font-size: 1.3rem; margin: 0; overflow-wrap: anywhere }
+  color: #24292f; background: #fff; overflow-wrap: anywhere }
+h1 { font-size: 1.3rem; margin: 0; max-height: 12rem; overflow: auto; white-space: pre-wrap }
 h2 { font-size: 1rem; margin: 1.5rem 0 .3rem }
 p.where { color: #57606a; margin: .2rem 0 1rem }
 pre, td { font: 13px/1.5 ui-monospace, monospace }
-pre { background: #f6f8fa; padding: .6rem; overflow-x: auto; margin: .3rem 0 }
+pre { background: #f6f8fa; padding: .6rem; overflow-x: auto; margin: .3rem 0; tab-size: 4 }
 pre b { background: #ffd8d3; display: inline-block; min-width: 100% }
 details { margin: .2rem 0 } summary { cursor: pointer; font: 13px/1.7 ui-monospace, monospace }
-table { border-collapse: collapse }
-td { padding: 0 1rem 0 0; vertical-align: top; overflow-wrap: anywhere }
-td:first-child { color: #57606a; white-space: nowrap }
+table { border-collapse: collapse; table-layout: fixed; width: 100%; margin-bottom: .8rem }
+td { padding: 0 1rem 0 0; vertical-align: top }
+td:first-child { color: #57606a; width: 11rem }
+@media (max-width: 40rem) { td:first-child { width: 8rem } }
 @media (prefers-color-scheme: dark) {
   body { color: #e6edf3; background: #0d1117 } pre { background: #161b22 }
   pre b { background: #67211c } p.where, td:first-child { color: #9198a1 }
@@ -31,20 +33,40 @@ local escapes = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quo
 
 local function escape(text) return (text:gsub('[&<>"]', escapes)) end
 
-local function cut(text, bytes) return #text > bytes and text:sub(1, bytes) .. "…" or text end
+-- The forms of a character beyond ASCII (RFC 3629).
+local TAIL = "[\128-\191]"
+local SEQUENCES = {
+  "^[\194-\223]" .. TAIL, "^\224[\160-\191]" .. TAIL, "^[\225-\236\238\239]" .. TAIL:rep(2),
+  "^\237[\128-\159]" .. TAIL, "^\240[\144-\191]" .. TAIL:rep(2), "^[\241-\243]" .. TAIL:rep(3),
+  "^\244[\128-\143]" .. TAIL:rep(2),
+}
 
--- Valid UTF-8 in any case, since it becomes JSON or a page.
-local function shorten(text)
-  local shown = text:sub(1, TEXT_SHOWN + 1)
-  shown = shown:gsub("[%c\128-\255]", function(c) return ("\\x%02x"):format(c:byte()) end)
-  return cut(shown, TEXT_SHOWN)
+local function sequence_at(text, at)
+  for _, pattern in ipairs(SEQUENCES) do
+    local found = text:match(pattern, at)
+    if found then return found end
+  end
 end
 
--- Of an error: lines and letters stay, unless it is cut or is not UTF-8.
+-- At the end of a character.
+local function cut(text, bytes)
+  if #text <= bytes then return text end
+  return (text:sub(1, bytes):gsub("[\192-\255]" .. TAIL .. "*$", "")) .. "…"
+end
+
+-- Valid UTF-8 in any case, since it becomes JSON or a page.
 local function legible(text)
-  if #text <= ERROR_SHOWN and pcall(core.json_encode, text) then return text end
-  local shown = text:sub(1, ERROR_SHOWN + 1):gsub("[\128-\255]", "?")
-  return cut(shown, ERROR_SHOWN)
+  local parts, at = {}, 1
+  while at <= #text do
+    local found = text:match("^[\32-\126]+", at) or sequence_at(text, at)
+    parts[#parts + 1] = found or ("\\x%02x"):format(text:byte(at))
+    at = at + (found and #found or 1)
+  end
+  return table.concat(parts)
+end
+
+local function shorten(text)
+  return legible(cut(text, TEXT_SHOWN))
 end
 
 local function show_scalar(value)
@@ -55,13 +77,16 @@ local function show_scalar(value)
   return shorten(ok and type(text) == "string" and text or type(value))
 end
 
+-- Metatable → what its tables are called, which keep a number for themselves in [1].
+local handles = setmetatable({}, { __mode = "k" })
+
 -- A table's own fields, one level deep; no metamethod runs.
 local function show(value)
   if type(value) ~= "table" then return show_scalar(value) end
-  local parts, n = {}, 0
-  for key, field in next, value do
-    n = n + 1
-    if n > FIELDS_SHOWN then
+  local kind = handles[debug.getmetatable(value)]
+  local parts = {}
+  for key, field in next, value, kind and 1 or nil do
+    if #parts == FIELDS_SHOWN then
       parts[#parts + 1] = "…"
       break
     end
@@ -69,7 +94,8 @@ local function show(value)
     parts[#parts + 1] = type(key) == "number" and shown
       or (show_scalar(key):gsub('"', "")) .. " = " .. shown
   end
-  return "{ " .. table.concat(parts, ", ") .. " }"
+  return #parts == 0 and (kind or "{}")
+    or (kind and kind .. " " or "") .. "{ " .. table.concat(parts, ", ") .. " }"
 end
 
 -- Of the running coroutine; level is its caller's.
@@ -125,7 +151,10 @@ end
 ---@param handler function
 ---@return function
 function dev_page.watched(handler)
-  return function(...) return pass(xpcall(handler, capture, ...)) end
+  return function(req, ...)
+    if req then handles[debug.getmetatable(req)] = "request" end
+    return pass(xpcall(handler, capture, req, ...))
+  end
 end
 
 --- The traceback of an error that a watched handler raised.
@@ -181,11 +210,11 @@ local function table_of(rows)
   return "<table>" .. table.concat(parts) .. "</table>"
 end
 
-local function frame_block(frame)
+local function frame_block(frame, open)
   local what = escape(frame.place) .. (frame.name and " in " .. escape(frame.name) or "")
   local locals = #frame.locals > 0 and table_of(frame.locals) or ""
-  return "<details open><summary>" .. what .. "</summary>" .. source_block(frame) .. locals ..
-    "</details>"
+  return (open and "<details open>" or "<details>") .. "<summary>" .. what .. "</summary>" ..
+    source_block(frame) .. locals .. "</details>"
 end
 
 -- Read, they are there to be listed. What could be a secret is not shown.
@@ -209,7 +238,7 @@ end
 
 local function page(req, text, calls, trace)
   local blocks = {}
-  for _, frame in ipairs(calls) do blocks[#blocks + 1] = frame_block(frame) end
+  for i, frame in ipairs(calls) do blocks[i] = frame_block(frame, i <= FRAMES_OPEN) end
   return table.concat({
     '<!doctype html><html lang="en"><head><meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -235,7 +264,8 @@ local function places_of(calls)
 end
 
 local function build(req, err, trace, thread)
-  local text = legible(core.describe(err))
+  local text = cut(tostring(type(err) == "string" and err or core.describe(err)), ERROR_SHOWN)
+    :gsub("[^\n\t]+", legible)
   local found = find(thread, err)
   local calls = found and #found.frames > 0 and found.frames
     or frames_in(cut(trace or text, ERROR_SHOWN))

@@ -23,6 +23,15 @@ barq.get("/boom/{id}", function(req)
   return sum, secret
 end)
 barq.get("/version", function() return helper.version end)
+barq.get("/words", function(req)
+  local kept = req
+  local greeting, broken = "Grüße, 東京 🎉", "\240\159\142 \237\160\128 " .. ("é"):rep(100)
+  error("二つ:\n" .. greeting .. "\255" .. #broken .. kept.method)
+end)
+barq.get("/far", function()
+  local function go(n) return n == 0 and error("far") or 1 + go(n - 1) end
+  return go(9)
+end)
 barq.get("/table", function() error({ code = 5 }) end)
 barq.get("/abort", function() barq.abort(409, "taken") end)
 barq.get("/around", { middleware = function(req, next) return next(req) end }, function()
@@ -224,6 +233,28 @@ describe("--dev #threads", function()
     assert.equal(500, page(s, "/deep").status)
     s:stop()
     assert.matches("GET /boom/{id} .-app.lua:%d+: in function 'total'", s:log())
+  end)
+
+  it("shows text in any script as it is, and what is no text by its bytes", function()
+    local s = start()
+    local answer = http.get(s.port, "/words"):json()
+    assert.matches("二つ:\nGrüße, 東京 🎉\\xff", answer.error, 1, true)
+    local locals = answer.calls[1].locals
+    assert.equal('"Grüße, 東京 🎉"', locals.greeting)
+    assert.matches('^"\\xf0\\x9f\\x8e \\xed\\xa0\\x80 e+…"$', (locals.broken:gsub("é", "e")))
+    assert.matches("^request { .*method = GET", (locals.kept:gsub('"', "")))
+    assert.is_nil(locals.kept:find("%d%d%d"))
+    local body = page(s, "/words").body
+    assert.truthy(body:find("<h1>[^\n]*二つ:\nGrüße, 東京 🎉"))
+    s:stop()
+  end)
+
+  it("opens the calls next to the error", function()
+    local s = start()
+    local body = page(s, "/far").body
+    assert.equal(5, select(2, body:gsub("<details open>", "")))
+    assert.truthy(select(2, body:gsub("<details>", "")) >= 5)
+    s:stop()
   end)
 
   it("changes nothing about answers that are meant", function()
