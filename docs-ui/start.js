@@ -9,3 +9,9 @@ SwaggerUIBundle({
   // The default asks a host on the internet whether the document is valid.
   validatorUrl: null,
 });
+
+// Swagger UI has a dark style, and leaves it to the page to choose it.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();

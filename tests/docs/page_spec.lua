@@ -107,6 +107,23 @@ describe("the docs page in a browser", function()
     check_quiet()
   end)
 
+  it("is dark where that is preferred", function()
+    local background = [[
+      return getComputedStyle(document.documentElement).backgroundColor
+        + getComputedStyle(document.body).backgroundColor]]
+    open(1280, 1000)
+    browser:prefer("light")
+    local light = browser:run(background)
+    browser:prefer("dark")
+    assert.is_true(browser:wait_for(
+      "return document.documentElement.classList.contains('dark-mode')"))
+    assert.not_equal(light, browser:run(background))
+    browser:screenshot("build/test/docs-dark.png")
+    browser:prefer("light")
+    browser:wait_for("return !document.documentElement.classList.contains('dark-mode')")
+    check_quiet()
+  end)
+
   it("refuses scripts that are not the server's", function()
     open(1280, 1000)
     assert.is_nil(browser:run([[

@@ -98,6 +98,14 @@ function Browser:resize(width, height)
   self:command("POST", "window/rect", { width = width, height = height })
 end
 
+--- What pages are told that the person prefers: "light" or "dark".
+---@param scheme string
+function Browser:prefer(scheme)
+  self:command("POST", "goog/cdp/execute", { cmd = "Emulation.setEmulatedMedia", params = {
+    features = { { name = "prefers-color-scheme", value = scheme } },
+  } })
+end
+
 ---@param url string
 function Browser:go(url) self:command("POST", "url", { url = url }) end
 
