@@ -194,7 +194,9 @@ describe("a standby worker #threads", function()
     assert.equal(200, http.read(blocker).status)
     s:wait_for_log("drains 1")
     blocker = block(s)
-    assert.equal('{"worker":2}', http.get(s.port, "/who").body)
+    -- Mostly 2; on a slow machine a third one may have been started meanwhile.
+    local worker = http.get(s.port, "/who"):json().worker
+    assert(worker >= 2, "worker " .. worker)
     assert.equal(200, http.read(blocker).status)
     s:stop()
   end)
