@@ -10,6 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum part { PARAMS, QUERY, HEADERS, COOKIES, FORM };
+
+static const char *const part_fields[] = {"params", "query", "headers", "cookies", "body"};
+static const char *const part_locs[] = {"path", "query", "header", "cookie", "body"};
+
+_Static_assert(sizeof part_fields / sizeof *part_fields == BQ_INPUT_PARTS, "a name for each");
+
 /* --- compiling ---------------------------------------------------------------------------- */
 
 static int compile_part(lua_State *L, struct bq_app *app, int index, const char *name,
@@ -71,6 +78,10 @@ int bq_input_compile(lua_State *L, struct bq_app *app, int index, struct bq_inpu
         return BQ_OK;
     parts.header_wires = compile_wires(L, app, parts.headers);
     parts.cookie_wires = compile_wires(L, app, parts.cookies);
+    for (int part = 0; part < BQ_INPUT_PARTS; part++) {
+        lua_pushstring(L, part_fields[part]);
+        parts.name_refs[part] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
     *out = bq_arena_alloc(&app->schemas.arena, sizeof **out);
     if (!*out)
         luaL_error(L, "not enough memory");
@@ -326,10 +337,13 @@ static int gather_form(lua_State *L, struct bq_call *call, struct gathering *g)
 
 /* --- all together ------------------------------------------------------------------------- */
 
-enum part { PARAMS, QUERY, HEADERS, COOKIES, FORM };
-
-static const char *const part_fields[] = {"params", "query", "headers", "cookies", "body"};
-static const char *const part_locs[] = {"path", "query", "header", "cookie", "body"};
+/* req's field becomes the value at the top. */
+static void set_part(lua_State *L, const struct bq_input *in, int req, enum part part)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, in->name_refs[part]);
+    lua_insert(L, -2);
+    lua_rawset(L, req);
+}
 
 static int gather(lua_State *L, struct gathering *g, enum part part)
 {
@@ -388,7 +402,7 @@ static int read_part(lua_State *L, struct bq_call *call, int req, enum part part
     int result = read_object(L, &g, part);
     bq_invalid_pop(invalid);
     if (result == 0)
-        lua_setfield(L, req, part_fields[part]);
+        set_part(L, in, req, part);
     return result;
 }
 
@@ -407,7 +421,7 @@ static int read_all(lua_State *L, struct bq_call *call, int index, struct bq_inv
     int status = read_body(L, call, in->body, invalid);
     bq_invalid_pop(invalid);
     if (status == 0)
-        lua_setfield(L, index, "body");
+        set_part(L, in, index, FORM);
     return status;
 }
 

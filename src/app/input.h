@@ -10,10 +10,13 @@
 #include "app/dispatch.h"
 #include "app/schema.h"
 
+#define BQ_INPUT_PARTS 5 /* params, query, headers, cookies, body (or form) */
+
 struct bq_input {
     const struct bq_schema *params, *query, *headers, *cookies; /* objects; NULL: undeclared */
     const struct bq_schema *body, *form;                        /* at most one */
     const bq_str *header_wires, *cookie_wires; /* of their fields: the names on the wire */
+    int name_refs[BQ_INPUT_PARTS]; /* the parts' names in req, as Lua strings in the registry */
 };
 
 /* Compiles the spec's table at index ({ params = node, … }, absent ones nil). NULL in *out when

@@ -19,7 +19,7 @@ static int prepare_handler(lua_State *L, struct bq_call *call)
 {
     const struct bq_plan *plan = call->route->plan;
     lua_rawgeti(L, LUA_REGISTRYINDEX, call->route->handler);
-    bq_request_push_own(L, call);
+    bq_request_push_unread(L, call);
     if (!read_input(L, call, lua_gettop(L)))
         return 0;
     if (!plan)

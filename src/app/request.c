@@ -508,13 +508,18 @@ void bq_request_open(lua_State *L, struct bq_app *app)
     keep_metatable(L, &headers_key);
 }
 
-void bq_request_push(lua_State *L, struct bq_call *call)
+static void push_bare(lua_State *L, struct bq_call *call)
 {
     if (call->handle == BQ_HANDLE_NONE)
         call->handle = bq_handle_give(&call->app->handles, call);
     if (call->handle == BQ_HANDLE_NONE)
         luaL_error(L, "not enough memory");
     push_handle_table(L, call, &req_key);
+}
+
+void bq_request_push(lua_State *L, struct bq_call *call)
+{
+    push_bare(L, call);
     if (call->route && call->route->param_count) {
         lua_pushliteral(L, "params");
         push_params(L, call);
@@ -528,4 +533,13 @@ void bq_request_push_own(lua_State *L, struct bq_call *call)
         bq_value_push(L, call, BQ_VALUE_REQ);
     else
         bq_request_push(L, call);
+}
+
+void bq_request_push_unread(lua_State *L, struct bq_call *call)
+{
+    const struct bq_input *input = call->route->input;
+    if (call->values == LUA_NOREF && !call->input_read && input && input->params)
+        push_bare(L, call);
+    else
+        bq_request_push_own(L, call);
 }

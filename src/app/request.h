@@ -22,6 +22,11 @@ void bq_request_push(lua_State *L, struct bq_call *call);
  * memory exhaustion. */
 void bq_request_push_own(lua_State *L, struct bq_call *call);
 
+/* The same, for a req whose declared input is read next, or was read before, and that nobody sees
+ * if it is refused: params that will be there as declared are left out. Raises: on memory
+ * exhaustion. */
+void bq_request_push_unread(lua_State *L, struct bq_call *call);
+
 /* Pushes a headers table for the call, whose missing fields are looked up. Raises: on memory
  * exhaustion. */
 void bq_request_push_headers(lua_State *L, struct bq_call *call);

@@ -253,6 +253,22 @@ static void refusals_reach_error_handlers_and_middleware(void **state)
     assert_string_equal(a.fields, "x-status: 422\n");
 }
 
+static void an_error_handler_finds_the_params_as_they_came(void **state)
+{
+    struct fixture *f = *state;
+    serve(f,
+          "barq.on_error(422, function(req) return { id = req.params.id, q = req.query.n } end)\n"
+          "barq.get('/p/{id}', { params = { id = t.integer },\n"
+          "  query = { n = t.optional(t.integer) } }, function(req) return req.params.id end)");
+    struct answer a = fixture_get(f, "/p/one");
+    assert_int_equal(a.status, 422);
+    assert_string_equal(a.body, "{\"id\":\"one\"}");
+    a = fixture_get(f, "/p/1?n=x");
+    assert_int_equal(a.status, 422);
+    assert_non_null(strstr(a.body, "\"id\":\"1\""));
+    assert_non_null(strstr(a.body, "\"q\":\"x\""));
+}
+
 static void a_client_may_ask_for_problem_json(void **state)
 {
     static const struct bq_field accept[] = {{{"Accept", 6}, {"application/problem+json", 24}}};
@@ -370,6 +386,7 @@ int main(void)
         TEST(an_absent_body_that_is_optional_is_nil),
         TEST(the_answer_is_filtered_by_what_is_declared),
         TEST(refusals_reach_error_handlers_and_middleware),
+        TEST(an_error_handler_finds_the_params_as_they_came),
         TEST(a_client_may_ask_for_problem_json),
         TEST(a_providers_input_joins_the_routes),
         TEST(a_check_may_refuse_and_may_fail),
