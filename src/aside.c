@@ -2,6 +2,7 @@
 #include "aside.h"
 
 #include "app/app.h"
+#include "lua_sources.h"
 #include "modules.h"
 
 static void open_state(lua_State *L, void *arg)
@@ -15,6 +16,8 @@ static void open_state(lua_State *L, void *arg)
     lua_pop(L, 2);
     bq_app_open_aside(L);
     bq_app_extend_path(L, aside->app_path);
+    if (aside->sources)
+        bq_sources_open(L, aside->sources);
 }
 
 struct bq_offload_options bq_aside_options(struct bq_aside *aside, const struct bq_config *config)

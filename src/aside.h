@@ -8,10 +8,12 @@
 #include "config.h"
 #include "data/offload.h"
 #include "data/shared.h"
+#include "source_watch.h"
 
 struct bq_aside {
     struct bq_stores *stores;
     const char *app_path;
+    struct bq_source_watch *sources; /* in development, who wants to know what they load */
 };
 
 /* How the pool runs functions for that application, by its configuration. aside outlives the pool.

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "base/thread.h"
 #include "server.h"
 #include "signals.h"
 
@@ -239,7 +240,8 @@ static struct bq_app *build(struct bq_worker *w)
     struct bq_server *s = w->server;
     struct bq_reload_load *load = bq_alloc_must(sizeof *load);
     *load = (struct bq_reload_load){.worker = w};
-    int error = bq_worker_thread(&load->thread, run_load, load);
+    int error =
+        bq_thread_start(&load->thread, "barq-reload", BQ_WORKER_STACK_BYTES, run_load, load);
     if (error) {
         bq_error("reload: no thread to load the new code in: %s", strerror(error));
         bq_free(load);

@@ -160,6 +160,7 @@ void bq_server_init(struct bq_server *s, struct bq_config *config, const char *a
         bq_worker_init(&s->workers[i], s, i);
     s->tallies = bq_alloc_must(SLOTS_MAX * sizeof *s->tallies);
     bq_adoption_init(&s->adoption, s);
+    bq_source_watch_init(&s->sources);
 }
 
 static void free_tally(struct bq_worker_tally *tally)
@@ -191,6 +192,7 @@ void bq_server_release(struct bq_server *s)
     bq_watchdog_release(&s->watchdog);
     bq_adoption_release(&s->adoption);
     bq_offload_free(s->offload);
+    bq_source_watch_release(&s->sources);
     if (s->stores)
         bq_stores_free(s->stores);
     pthread_cond_destroy(&s->changed);
@@ -231,7 +233,7 @@ static int read_app_config(struct bq_server *s)
 
 static void configure_offload(struct bq_server *s)
 {
-    s->aside = (struct bq_aside){s->stores, s->app_path};
+    s->aside = (struct bq_aside){s->stores, s->app_path, s->config->dev ? &s->sources : NULL};
     const struct bq_offload_options options = bq_aside_options(&s->aside, s->config);
     bq_offload_configure(s->offload, &options);
 }

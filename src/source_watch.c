@@ -1,21 +1,26 @@
 /* source_watch.c: watches folders and asks for a reload. */
 #include "source_watch.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
 #include "base/str.h"
+#include "base/thread.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SETTLE_MS 50
-#define AGAIN_MS  200
+#define AGAIN_MS  250 /* between two looks whether a folder is there again */
 #define DEPTH_MAX 16
 #define CHANGES \
     (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF)
@@ -32,7 +37,41 @@ bool bq_source_is_watched(const char *name)
     return false;
 }
 
-/* --- folders ---------------------------------------------------------------------------------- */
+/* --- what cannot be watched ------------------------------------------------------------------- */
+
+static const char *way_out(int reason)
+{
+    if (reason == ENOSPC)
+        return ": this user has as many watches as may be; raise fs.inotify.max_user_watches "
+               "(sysctl)";
+    if (reason == EMFILE)
+        return ": this user has as many watchers as may be; raise fs.inotify.max_user_instances "
+               "(sysctl)";
+    return "";
+}
+
+/* Once: where one folder cannot be watched, others will not be either. */
+static void complain(struct bq_source_watch *s, const char *path, int reason)
+{
+    if (!s->complained)
+        bq_warn("changes in \"%s\" are not noticed, and perhaps in others: %s%s", path,
+                strerror(reason), way_out(reason));
+    s->complained = true;
+}
+
+/* The descriptor, or -1: there is no such folder, or it is said why not. */
+static int watch_folder(struct bq_source_watch *s, const char *path)
+{
+    int descriptor = -1;
+    errno = ENOSPC;
+    if (!BQ_FAULT(watch))
+        descriptor = inotify_add_watch(s->watch.fd, path, CHANGES | IN_ONLYDIR | IN_DONT_FOLLOW);
+    if (descriptor < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+        complain(s, path, errno);
+    return descriptor;
+}
+
+/* --- the application's folders ---------------------------------------------------------------- */
 
 /* Keeps the path under the descriptor. */
 static int keep(struct bq_source_watch *s, int descriptor, const char *path)
@@ -59,15 +98,6 @@ static int keep(struct bq_source_watch *s, int descriptor, const char *path)
     return BQ_OK;
 }
 
-static void forget(struct bq_source_watch *s, int descriptor)
-{
-    if (descriptor <= 0 || descriptor >= s->folder_count || !s->folders[descriptor])
-        return;
-    bq_free(s->folders[descriptor]);
-    s->folders[descriptor] = NULL;
-    s->watched--;
-}
-
 static bool is_looked_into(const char *name)
 {
     return *name != '.' && strcmp(name, "node_modules") != 0;
@@ -75,6 +105,8 @@ static bool is_looked_into(const char *name)
 
 static int add_folder(struct bq_source_watch *s, const char *path, int depth);
 
+/* Links are not followed, which might lead in circles; some file systems do not tell what is one.
+ */
 static int add_below(struct bq_source_watch *s, const char *path, int depth)
 {
     int rc = BQ_OK;
@@ -82,9 +114,9 @@ static int add_below(struct bq_source_watch *s, const char *path, int depth)
     DIR *dir = opendir(path);
     while (dir && rc == BQ_OK && (entry = readdir(dir))) {
         char below[PATH_MAX];
+        bool perhaps = entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
         int n = snprintf(below, sizeof below, "%s/%s", path, entry->d_name);
-        if (entry->d_type == DT_DIR && is_looked_into(entry->d_name) && n > 0 &&
-            (size_t)n < sizeof below)
+        if (perhaps && is_looked_into(entry->d_name) && n > 0 && (size_t)n < sizeof below)
             rc = add_folder(s, below, depth + 1);
     }
     if (dir)
@@ -95,33 +127,89 @@ static int add_below(struct bq_source_watch *s, const char *path, int depth)
 /* A folder that is gone meanwhile is none. */
 static int add_folder(struct bq_source_watch *s, const char *path, int depth)
 {
-    int descriptor = inotify_add_watch(s->watch.fd, path, CHANGES | IN_ONLYDIR);
+    int descriptor = watch_folder(s, path);
     if (descriptor < 0)
-        return errno == ENOENT || errno == ENOTDIR ? BQ_OK : BQ_SYSTEM;
-    if (depth == 0)
-        s->root = descriptor;
+        return BQ_OK;
     bool is_new = descriptor >= s->folder_count || !s->folders[descriptor];
-    if (is_new && s->watched >= BQ_SOURCE_FOLDERS_MAX) {
-        inotify_rm_watch(s->watch.fd, descriptor);
+    if (is_new && s->watched >= BQ_SOURCE_FOLDERS_MAX)
         return BQ_LIMIT;
-    }
     int rc = keep(s, descriptor, path);
     return rc == BQ_OK && depth < DEPTH_MAX ? add_below(s, path, depth) : rc;
 }
 
+static int add_root(struct bq_source_watch *s)
+{
+    int rc = add_folder(s, s->root, 0);
+    if (rc != BQ_LIMIT)
+        return rc;
+    bq_warn("there are more than %d folders in %s: changes in the others are not noticed",
+            BQ_SOURCE_FOLDERS_MAX, s->root);
+    return BQ_OK;
+}
+
+/* --- files that were loaded ------------------------------------------------------------------- */
+
+/* Whether there was a folder for one that had none. */
+static bool watch_files(struct bq_source_watch *s)
+{
+    bool found = false;
+    for (size_t i = 0; i < s->files.count; i++) {
+        struct bq_source_file *file = &s->files.items[i];
+        if (file->watch >= 0)
+            continue;
+        if (strcmp(file->folder, s->root) == 0)
+            add_root(s);
+        file->watch = watch_folder(s, file->folder);
+        found |= file->watch >= 0;
+    }
+    return found;
+}
+
+static bool is_any_lost(const struct bq_source_watch *s)
+{
+    for (size_t i = 0; i < s->files.count; i++)
+        if (s->files.items[i].watch < 0)
+            return true;
+    return false;
+}
+
+void bq_source_watch_note(struct bq_source_watch *s, const char *path)
+{
+    pthread_mutex_lock(&s->lock);
+    size_t count = s->files.count;
+    if (bq_source_files_add(&s->files, path) != BQ_OK && !s->complained) {
+        bq_warn("changes of \"%s\" are not noticed: more than %d files, or no memory", path,
+                BQ_SOURCE_FILES_MAX);
+        s->complained = true;
+    }
+    if (s->watch.fd >= 0 && s->files.count > count)
+        watch_files(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
+
+static void set_timer(struct bq_source_watch *s, struct bq_timer *timer, unsigned ms)
+{
+    bq_timer_clear(bq_loop_wheel(s->loop), timer);
+    bq_timer_set(bq_loop_wheel(s->loop), timer, bq_loop_now_ms(s->loop) + ms);
+}
 
 static void note_change(struct bq_source_watch *s)
 {
-    bq_timer_clear(bq_loop_wheel(s->loop), &s->settled);
-    bq_timer_set(bq_loop_wheel(s->loop), &s->settled, bq_loop_now_ms(s->loop) + SETTLE_MS);
+    set_timer(s, &s->settled, SETTLE_MS);
+}
+
+static const char *folder_of_event(const struct bq_source_watch *s, const struct inotify_event *e)
+{
+    return e->wd > 0 && e->wd < s->folder_count ? s->folders[e->wd] : NULL;
 }
 
 /* What is in a new folder may have come before the watch. */
 static void add_new(struct bq_source_watch *s, const struct inotify_event *e)
 {
     char path[PATH_MAX];
-    const char *folder = e->wd > 0 && e->wd < s->folder_count ? s->folders[e->wd] : NULL;
+    const char *folder = folder_of_event(s, e);
     if (!folder || !is_looked_into(e->name))
         return;
     int n = snprintf(path, sizeof path, "%s/%s", folder, e->name);
@@ -129,28 +217,33 @@ static void add_new(struct bq_source_watch *s, const struct inotify_event *e)
         note_change(s);
 }
 
-/* A folder is removed, or that of app.lua is elsewhere. */
+/* It has been removed or renamed: the kernel follows the folder, and files are found by its name.
+ */
 static void lose(struct bq_source_watch *s, const struct inotify_event *e)
 {
-    bool is_root = e->wd == s->root;
-    if (e->mask & IN_IGNORED)
-        forget(s, e->wd);
-    else if (is_root)
-        inotify_rm_watch(s->watch.fd, e->wd);
-    if (!is_root)
-        return;
-    s->root = 0;
-    bq_timer_set(bq_loop_wheel(s->loop), &s->again, bq_loop_now_ms(s->loop) + AGAIN_MS);
+    if (folder_of_event(s, e) && e->mask & IN_IGNORED) {
+        bq_free(s->folders[e->wd]);
+        s->folders[e->wd] = NULL;
+        s->watched--;
+    }
+    bq_source_files_lose(&s->files, e->wd);
 }
 
-static void on_again(struct bq_timer *t)
+/* A file that is made will be written, and closed then; a link is all there is. */
+static bool is_link(const struct bq_source_file *file)
 {
-    struct bq_source_watch *s = BQ_CONTAINER(t, struct bq_source_watch, again);
-    add_folder(s, s->path, 0);
-    if (s->root)
-        note_change(s);
-    else
-        bq_timer_set(bq_loop_wheel(s->loop), t, bq_loop_now_ms(s->loop) + AGAIN_MS);
+    char path[PATH_MAX];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/%s", file->folder, file->name);
+    return n > 0 && (size_t)n < sizeof path && lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static bool is_of_application(const struct bq_source_watch *s, const struct inotify_event *e)
+{
+    const struct bq_source_file *file = bq_source_files_find(&s->files, e->wd, e->name);
+    if (e->mask & IN_CREATE)
+        return file && is_link(file);
+    return file || (folder_of_event(s, e) && bq_source_is_watched(e->name));
 }
 
 static void on_change(struct bq_source_watch *s, const struct inotify_event *e)
@@ -161,8 +254,17 @@ static void on_change(struct bq_source_watch *s, const struct inotify_event *e)
         lose(s, e);
     else if (e->mask & IN_ISDIR && e->mask & (IN_CREATE | IN_MOVED_TO))
         add_new(s, e);
-    else if (e->len && !(e->mask & (IN_ISDIR | IN_CREATE)) && bq_source_is_watched(e->name))
+    else if (e->len && !(e->mask & IN_ISDIR) && is_of_application(s, e))
         note_change(s);
+}
+
+/* Takes: the lock. */
+static void look_again(struct bq_source_watch *s)
+{
+    if (watch_files(s))
+        note_change(s);
+    if (is_any_lost(s))
+        set_timer(s, &s->again, AGAIN_MS);
 }
 
 static void on_readable(struct bq_watch *w, uint32_t events)
@@ -171,11 +273,23 @@ static void on_readable(struct bq_watch *w, uint32_t events)
     _Alignas(struct inotify_event) char buffer[16384];
     ssize_t n = read(w->fd, buffer, sizeof buffer);
     (void)events;
+    pthread_mutex_lock(&s->lock);
     for (ssize_t at = 0; at < n;) {
         const struct inotify_event *e = (const void *)(buffer + at);
         on_change(s, e);
         at += (ssize_t)(sizeof *e + e->len);
     }
+    if (is_any_lost(s))
+        look_again(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void on_again(struct bq_timer *t)
+{
+    struct bq_source_watch *s = BQ_CONTAINER(t, struct bq_source_watch, again);
+    pthread_mutex_lock(&s->lock);
+    look_again(s);
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void on_settled(struct bq_timer *t)
@@ -184,8 +298,7 @@ static void on_settled(struct bq_timer *t)
     kill(getpid(), SIGHUP);
 }
 
-/* --- the thread ---------------------------------------------------------------------------------
- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void *run(void *arg)
 {
@@ -199,65 +312,97 @@ static void on_stop(struct bq_job *job)
     bq_loop_stop(BQ_CONTAINER(job, struct bq_source_watch, stop_job)->loop);
 }
 
-static void release(struct bq_source_watch *s)
-{
-    if (s->watch.fd >= 0) {
-        bq_loop_remove(s->loop, &s->watch);
-        close(s->watch.fd);
-    }
-    if (s->loop)
-        bq_loop_free(s->loop);
-    for (int i = 0; i < s->folder_count; i++)
-        bq_free(s->folders[i]);
-    bq_free(s->folders);
-}
-
-static void folder_of(const char *app_path, char out[PATH_MAX])
-{
-    const char *slash = strrchr(app_path, '/');
-    if (slash == app_path)
-        snprintf(out, PATH_MAX, "/");
-    else if (slash)
-        snprintf(out, PATH_MAX, "%.*s", (int)(slash - app_path), app_path);
-    else
-        snprintf(out, PATH_MAX, ".");
-}
-
-static int prepare(struct bq_source_watch *s, const char *app_path)
-{
-    folder_of(app_path, s->path);
-    s->loop = bq_loop_new();
-    if (!s->loop)
-        return BQ_MEMORY;
-    s->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (s->watch.fd < 0)
-        return BQ_SYSTEM;
-    int rc = bq_loop_add(s->loop, &s->watch, BQ_READ);
-    if (rc == BQ_OK)
-        rc = add_folder(s, s->path, 0);
-    if (rc != BQ_LIMIT)
-        return rc;
-    bq_warn("there are more than %d folders in %s: changes in the others are not noticed",
-            BQ_SOURCE_FOLDERS_MAX, s->path);
-    return BQ_OK;
-}
-
-int bq_source_watch_start(struct bq_source_watch *s, const char *app_path)
+void bq_source_watch_init(struct bq_source_watch *s)
 {
     *s = (struct bq_source_watch){.watch = {.fd = -1, .fn = on_readable}};
     s->settled.fn = on_settled;
     s->again.fn = on_again;
     s->stop_job.fn = on_stop;
+    pthread_mutex_init(&s->lock, NULL);
+}
+
+static void close_watch(struct bq_source_watch *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->watch.fd >= 0) {
+        bq_loop_remove(s->loop, &s->watch);
+        close(s->watch.fd);
+        s->watch.fd = -1;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (s->loop)
+        bq_loop_free(s->loop);
+    s->loop = NULL;
+}
+
+void bq_source_watch_release(struct bq_source_watch *s)
+{
+    for (int i = 0; i < s->folder_count; i++)
+        bq_free(s->folders[i]);
+    bq_free(s->folders);
+    bq_free(s->root);
+    bq_source_files_release(&s->files);
+    pthread_mutex_destroy(&s->lock);
+}
+
+/* The folder of the file, by the name that has no links in it. */
+static int find_root(struct bq_source_watch *s, const char *app_path)
+{
+    char folder[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(app_path, '/');
+    if (slash)
+        snprintf(folder, PATH_MAX, "%.*s", slash > app_path ? (int)(slash - app_path) : 1,
+                 app_path);
+    else
+        snprintf(folder, PATH_MAX, ".");
+    if (!realpath(folder, real))
+        return BQ_SYSTEM;
+    size_t n = strlen(real) + 1;
+    s->root = bq_alloc(n);
+    if (!s->root)
+        return BQ_MEMORY;
+    memcpy(s->root, real, n);
+    return BQ_OK;
+}
+
+/* Takes: the lock. */
+static int prepare(struct bq_source_watch *s, const char *app_path)
+{
+    s->loop = bq_loop_new();
+    if (!s->loop)
+        return BQ_MEMORY;
+    int rc = find_root(s, app_path);
+    if (rc != BQ_OK)
+        return rc;
+    s->watch.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (s->watch.fd < 0)
+        return BQ_SYSTEM;
+    rc = bq_loop_add(s->loop, &s->watch, BQ_READ);
+    if (rc == BQ_OK)
+        rc = add_root(s);
+    if (rc == BQ_OK)
+        rc = bq_source_files_add(&s->files, app_path); /* whose folder may be made anew */
+    if (rc == BQ_OK)
+        watch_files(s);
+    return rc;
+}
+
+int bq_source_watch_start(struct bq_source_watch *s, const char *app_path)
+{
     errno = ENOMEM; /* where no system call says otherwise */
+    pthread_mutex_lock(&s->lock);
     int rc = prepare(s, app_path);
-    if (rc == BQ_OK && pthread_create(&s->thread, NULL, run, s) != 0)
-        rc = BQ_SYSTEM;
+    int reason = rc == BQ_MEMORY ? ENOMEM : errno;
+    pthread_mutex_unlock(&s->lock);
+    if (rc == BQ_OK) {
+        reason = bq_thread_start(&s->thread, "barq-sources", 0, run, s);
+        rc = reason ? BQ_SYSTEM : BQ_OK;
+    }
     if (rc != BQ_OK) {
-        bq_warn("changes of files are not noticed: %s", strerror(errno));
-        release(s);
+        bq_warn("changes of files are not noticed: %s%s", strerror(reason), way_out(reason));
+        close_watch(s);
         return rc;
     }
-    pthread_setname_np(s->thread, "barq-sources");
     s->started = true;
     return BQ_OK;
 }
@@ -271,5 +416,5 @@ void bq_source_watch_stop(struct bq_source_watch *s)
     s->started = false;
     bq_timer_clear(bq_loop_wheel(s->loop), &s->settled);
     bq_timer_clear(bq_loop_wheel(s->loop), &s->again);
-    release(s);
+    close_watch(s);
 }

@@ -70,7 +70,7 @@ static int configure_offload(struct bq_testing *t, const char *path)
     bq_str copy = bq_arena_dup(&t->config.arena, bq_str_of(path, strlen(path) + 1));
     if (!copy.p)
         return BQ_MEMORY;
-    t->aside = (struct bq_aside){t->stores, copy.p};
+    t->aside = (struct bq_aside){t->stores, copy.p, NULL};
     const struct bq_offload_options options = bq_aside_options(&t->aside, &t->config);
     bq_offload_configure(t->offload, &options);
     return BQ_OK;

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "base/thread.h"
+#include "lua_sources.h"
 #include "modules.h"
 #include "server.h"
 
@@ -34,6 +36,8 @@ static void open_modules(lua_State *L, void *arg)
     const struct bq_modules_env env = {w->server->stores, w->server->offload,
                                        tally ? &tally->sqlite : NULL};
     bq_modules_preload(L, &env);
+    if (w->server->config->dev)
+        bq_sources_open(L, &w->server->sources);
 }
 
 /* NULL: logged. */
@@ -238,16 +242,6 @@ static void on_stop(struct bq_job *job)
     bq_loop_stop(w->loop);
 }
 
-int bq_worker_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg)
-{
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, BQ_WORKER_STACK_BYTES);
-    int error = pthread_create(thread, &attributes, fn, arg);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
 int bq_worker_start(struct bq_worker *w)
 {
     char name[16];
@@ -255,14 +249,13 @@ int bq_worker_start(struct bq_worker *w)
     w->drain_job.fn = on_drain;
     w->stop_job.fn = on_stop;
     w->end_timer.fn = on_end_timer;
-    int error = bq_worker_thread(&w->thread, run, w);
+    snprintf(name, sizeof name, "barq-%u", w->number);
+    int error = bq_thread_start(&w->thread, name, BQ_WORKER_STACK_BYTES, run, w);
     if (error) {
         bq_error("worker %u cannot start: %s", w->number, strerror(error));
         return BQ_SYSTEM;
     }
     w->started = true;
-    snprintf(name, sizeof name, "barq-%u", w->number);
-    pthread_setname_np(w->thread, name);
     return BQ_OK;
 }
 

@@ -81,9 +81,6 @@ void bq_worker_free_app(struct bq_worker *w, struct bq_app *app);
 /* Starts the thread; what main has not done for it, it does. Fails: BQ_SYSTEM, logged. */
 int bq_worker_start(struct bq_worker *w);
 
-/* A thread that runs the application's code, with the stack for it. Fails: an errno. */
-int bq_worker_thread(pthread_t *thread, void *(*fn)(void *arg), void *arg);
-
 /* Steps of the diagram, for a worker that is loaded or serving; each at most once. Thread:
  * main. */
 void bq_worker_listen(struct bq_worker *w);

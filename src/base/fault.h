@@ -25,6 +25,7 @@
     X(thread)             \
     X(uring_enter)        \
     X(uring_setup)        \
+    X(watch)              \
     X(write)
 
 enum bq_fault_site {

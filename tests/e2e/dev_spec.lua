@@ -6,6 +6,9 @@ local raw = require "support.raw"
 local server = require "support.server"
 local stat = require "posix.sys.stat"
 local stdlib = require "posix.stdlib"
+local unistd = require "posix.unistd"
+
+local binary = os.getenv("BARQ_SERVER") or "build/release/barq-server"
 
 local app = [[
 local barq = require "barq"
@@ -283,5 +286,131 @@ describe("--dev #threads", function()
     clock.sleep(0.3)
     assert.equal("one", http.get(s.port, "/version").body)
     s:stop()
+  end)
+end)
+
+describe("--dev and files elsewhere #threads", function()
+  local elsewhere
+
+  local function write(name, text)
+    local file = assert(io.open(elsewhere .. "/" .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  -- As most editors do it: another file in place of the old one.
+  local function exchange(name, text)
+    write("new", text)
+    assert(os.rename(elsewhere .. "/new", elsewhere .. "/" .. name))
+  end
+
+  before_each(function()
+    elsewhere = assert(stdlib.mkdtemp("/tmp/barq-e2e-XXXXXX"))
+    for _, folder in ipairs { "/one", "/two", "/templates" } do
+      assert(stat.mkdir(elsewhere .. folder))
+    end
+    assert(unistd.link("one", elsewhere .. "/current", true))
+    write("outside.lua", "return 1")
+    write("lazy.lua", "return 2")
+    write("one/linked.lua", "return 3")
+    write("two/linked.lua", "return 4")
+    write("data.conf", "return 5")
+    write("templates/page.html", "6")
+    write("table.csv", "no source")
+  end)
+
+  after_each(function()
+    server.cleanup()
+    os.execute("rm -rf " .. elsewhere)
+  end)
+
+  local function start(fault)
+    return server.start {
+      app = [[
+        local barq = require "barq"
+        local elsewhere = os.getenv "ELSEWHERE"
+        package.path = elsewhere .. "/?.lua;" .. elsewhere .. "/current/?.lua;" .. package.path
+        local outside, data = require "outside", dofile(elsewhere .. "/data.conf")
+        local linked = require "linked"
+        local function read(name)
+          local file = assert(io.open(elsewhere .. "/" .. name))
+          local text = file:read "*a"
+          file:close()
+          return text
+        end
+        barq.get("/", function()
+          read "table.csv"
+          return table.concat({ outside, require "lazy", linked, data,
+            read "templates/page.html" }, " ")
+        end)
+      ]],
+      env = { ELSEWHERE = elsewhere, BARQ_FAULT = fault },
+      args = { "--dev", "--workers", "2" },
+    }
+  end
+
+  local function becomes(s, wanted)
+    local body = clock.wait_until(10, function()
+      local now = http.get(s.port, "/").body
+      return now == wanted and now
+    end)
+    assert.equal(wanted, body or http.get(s.port, "/").body)
+  end
+
+  local function reloads(s)
+    return select(2, s:log():gsub("SIGHUP: reloading", ""))
+  end
+
+  it("reloads when one that was loaded changes, however it does", function()
+    local s = start()
+    becomes(s, "1 2 3 5 6")
+    exchange("outside.lua", "return 10")
+    becomes(s, "10 2 3 5 6")
+    write("lazy.lua", "return 20")
+    becomes(s, "10 20 3 5 6")
+    assert(unistd.link("two", elsewhere .. "/new", true))
+    assert(os.rename(elsewhere .. "/new", elsewhere .. "/current"))
+    becomes(s, "10 20 4 5 6")
+    write("two/linked.lua", "return 40")
+    becomes(s, "10 20 40 5 6")
+    exchange("data.conf", "return 50")
+    becomes(s, "10 20 40 50 6")
+    local before = reloads(s)
+    write("templates/page.html", "60")
+    clock.wait_until(10, function() return reloads(s) > before end)
+    assert.equal(before + 1, reloads(s))
+  end)
+
+  it("takes no notice of others", function()
+    local s = start()
+    becomes(s, "1 2 3 5 6")
+    write("table.csv", "changed")
+    write("other.lua", "return 1")
+    clock.sleep(0.3)
+    assert.equal(0, reloads(s))
+  end)
+
+  it("goes on where a folder has been replaced, or a file does not load", function()
+    local s = start()
+    becomes(s, "1 2 3 5 6")
+    assert(os.rename(elsewhere .. "/one", elsewhere .. "/old"))
+    clock.sleep(0.4)
+    assert(stat.mkdir(elsewhere .. "/one"))
+    write("one/linked.lua", "return 30")
+    becomes(s, "1 2 30 5 6")
+    write("outside.lua", "return {")
+    s:wait_for_log("the old goes on")
+    write("outside.lua", "return 10")
+    becomes(s, "10 2 30 5 6")
+  end)
+
+  if binary:find("release", 1, true) then return end
+
+  it("says so when no more can be watched", function()
+    local s = start "watch:1+"
+    s:wait_for_log('changes in "[^"]+" are not noticed, and perhaps in others: No space left on ' ..
+      "device: .-raise fs.inotify.max_user_watches")
+    becomes(s, "1 2 3 5 6")
+    assert.equal(1, select(2, s:log():gsub("are not noticed", "")))
   end)
 end)

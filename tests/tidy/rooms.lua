@@ -51,6 +51,7 @@ rooms.covered_by = {
   ["src/check.c"] = "tests/e2e/check_spec.lua",
   ["src/lua_testing.c"] = "tests/e2e/testing_spec.lua",
   ["src/inside.c"] = "tests/e2e/admin_spec.lua",
+  ["src/lua_sources.c"] = "tests/e2e/dev_spec.lua",
   ["src/main.c"] = "tests/e2e",
   ["src/reload.c"] = "tests/e2e/reload_spec.lua",
   ["src/source_watch.c"] = "tests/e2e/dev_spec.lua",
