@@ -205,6 +205,63 @@ int bq_config_read_environment(struct bq_config *c, char *const *environment,
     return rc;
 }
 
+/* The application. */
+
+struct app_reading {
+    struct bq_config *config;
+    struct bq_config_error *error;
+};
+
+static int set_from_app(void *arg, bq_str name, bq_str value, const char *place)
+{
+    const struct app_reading *r = arg;
+    return bq_config_set(r->config, BQ_ORIGIN_APP, name, value, place, r->error);
+}
+
+int bq_config_read_app(struct bq_config *c, struct bq_app *app, struct bq_config_error *error)
+{
+    struct app_reading r = {c, error};
+    *error->text = 0;
+    int rc = bq_app_each_config(app, set_from_app, &r);
+    if (rc != BQ_OK && !*error->text)
+        complain(error, "barq.config: %s", bq_rc_text(rc));
+    return rc;
+}
+
+static bool is_same_list(const struct bq_list_value *a, const struct bq_list_value *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++)
+        same = bq_str_eq(a->items[i], b->items[i]);
+    return same;
+}
+
+static bool is_same(const struct bq_option *o, const struct bq_config *a, const struct bq_config *b)
+{
+    const void *one = (const char *)a + o->offset, *other = (const char *)b + o->offset;
+    if (o->type == BQ_OPTION_LIST)
+        return is_same_list(one, other);
+    if (o->type == BQ_OPTION_STRING)
+        return bq_str_eq(*(const bq_str *)one, *(const bq_str *)other);
+    return *(const uint64_t *)one == *(const uint64_t *)other;
+}
+
+size_t bq_config_changes(const struct bq_config *c, const struct bq_config *anew, char *out,
+                         size_t max)
+{
+    size_t count = 0, n = 0;
+    *out = 0;
+    for (size_t i = 0; i < bq_option_count; i++) {
+        const struct bq_option *o = &bq_options[i];
+        if (c->origins[i] > BQ_ORIGIN_APP || is_same(o, c, anew))
+            continue;
+        if (n < max)
+            n += (size_t)snprintf(out + n, max - n, "%s%s", count ? ", " : "", o->name);
+        count++;
+    }
+    return count;
+}
+
 /* Command line. */
 
 /* The option that "--body-max" names; underscores are not its spelling. */

@@ -104,6 +104,15 @@ int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, in
 /* Whether the values fit each other. Fails: BQ_INVALID and error. */
 int bq_config_check(const struct bq_config *c, struct bq_config_error *error);
 
+/* Sets what the application's barq.config says. Fails: as set, or what stopped the walk through it,
+ * with a sentence in error. */
+int bq_config_read_app(struct bq_config *c, struct bq_app *app, struct bq_config_error *error);
+
+/* Writes the names, "workers, body_max", of those options that would have another value if the
+ * application's settings were those of anew, which come from nowhere else. Gives: how many. */
+size_t bq_config_changes(const struct bq_config *c, const struct bq_config *anew, char *out,
+                         size_t max);
+
 /* Whether the endpoints of listen hold: an origin that says host or port replaces those of
  * an earlier one. */
 bool bq_config_uses_listen(const struct bq_config *c);

@@ -282,11 +282,34 @@ static bool build_all(struct bq_server *s)
         pthread_mutex_lock(&s->lock);
         bool wanted = takes_part(w);
         pthread_mutex_unlock(&s->lock);
-        if (wanted && !(w->reload.next = build(w))) {
-            free_built(s);
+        if (wanted && !(w->reload.next = build(w)))
             return false;
-        }
     }
+    return true;
+}
+
+/* What the new code's barq.config says is for the next start. False: nothing could start with it.
+ */
+static bool check_config(struct bq_server *s, struct bq_app *app)
+{
+    char names[256];
+    struct bq_config anew;
+    struct bq_config_error error;
+    bq_config_init(&anew);
+    bool good = bq_config_read_app(&anew, app, &error) == BQ_OK;
+    if (!good)
+        bq_error("%s", error.text);
+    else if (bq_config_changes(s->config, &anew, names, sizeof names) > 0)
+        bq_warn("reload: barq.config has another %s now: that holds from the next start on", names);
+    bq_config_release(&anew);
+    return good;
+}
+
+static bool check_configs(struct bq_server *s)
+{
+    for (unsigned i = 0; i < s->slot_count; i++)
+        if (s->workers[i].reload.next)
+            return check_config(s, s->workers[i].reload.next);
     return true;
 }
 
@@ -355,8 +378,10 @@ static enum bq_reload_outcome give_up(enum bq_reload_outcome outcome, const char
 static enum bq_reload_outcome reload(struct bq_server *s, uint64_t began_ms)
 {
     wait_until(s, has_loaded, bq_clock_ms() + LOADING_MS_MAX);
-    if (!build_all(s))
+    if (!build_all(s) || !check_configs(s)) {
+        free_built(s);
         return give_up(BQ_RELOAD_NOT_LOADED, "the new code does not load");
+    }
     if (!try_all(s)) {
         each_in_hand(s, post_discard);
         return give_up(BQ_RELOAD_NOT_READY, "a \"worker\" hook of the new code failed");

@@ -209,25 +209,14 @@ int bq_server_meet_manager(struct bq_server *s)
     return rc;
 }
 
-struct config_reading {
-    struct bq_config *config;
-    struct bq_config_error error;
-};
-
-static int set_from_app(void *arg, bq_str name, bq_str value, const char *place)
-{
-    struct config_reading *r = arg;
-    return bq_config_set(r->config, BQ_ORIGIN_APP, name, value, place, &r->error);
-}
-
 static int read_app_config(struct bq_server *s)
 {
-    struct config_reading r = {s->config, {""}};
-    int rc = bq_app_each_config(s->workers[0].app, set_from_app, &r);
+    struct bq_config_error error;
+    int rc = bq_config_read_app(s->config, s->workers[0].app, &error);
     if (rc == BQ_OK)
-        rc = bq_config_check(s->config, &r.error);
+        rc = bq_config_check(s->config, &error);
     if (rc != BQ_OK)
-        bq_server_complain("%s", *r.error.text ? r.error.text : bq_rc_text(rc));
+        bq_server_complain("%s", error.text);
     return rc;
 }
 

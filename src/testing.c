@@ -52,12 +52,6 @@ static void keep_report(void *arg, const char *text)
     bq_buf_append(&t->report, bq_str_cstr(text));
 }
 
-static int set_from_app(void *arg, bq_str name, bq_str value, const char *place)
-{
-    struct bq_testing *t = arg;
-    return bq_config_set(&t->config, BQ_ORIGIN_APP, name, value, place, &t->error);
-}
-
 static int freeze(struct bq_testing *t)
 {
     const struct bq_app_options options = bq_config_app_options(&t->config);
@@ -80,7 +74,7 @@ static int load(struct bq_testing *t, const char *path)
 {
     int rc = bq_app_load(t->app, path);
     if (rc == BQ_OK)
-        rc = bq_app_each_config(t->app, set_from_app, t);
+        rc = bq_config_read_app(&t->config, t->app, &t->error);
     if (rc == BQ_OK)
         rc = configure_offload(t, path);
     if (rc == BQ_OK)

@@ -94,6 +94,23 @@ describe("a reload #threads", function()
     assert.matches("closes two in 0", s:log())
   end)
 
+  it("says which settings wait for a new start, and takes no wrong ones", function()
+    local s = server.start {
+      app = [[require("barq").config { body_max = "1MiB", drain_timeout = 5, port = 1 }]],
+    }
+    reload(s)
+    assert.not_matches("next start", s:log())
+    write(s, "app.lua", [[require("barq").config { body_max = "2MiB", fields_max = 50, port = 2 }]])
+    s:signal("HUP")
+    s:wait_for_log("barq.config has another drain_timeout, fields_max, body_max now: that holds " ..
+      "from the next start on")
+    s:wait_for_log("reloaded.-reloaded")
+    write(s, "app.lua", [[require("barq").config { body_max = "a lot" }]])
+    s:signal("HUP")
+    s:wait_for_log('app.lua:1: option "body_max" cannot be "a lot": .-the old goes on')
+    s:stop()
+  end)
+
   it("lets requests in flight finish in the old code", function()
     local s = start()
     local slow = {}

@@ -501,6 +501,49 @@ static void every_option_is_reachable_from_every_origin(void **state)
     }
 }
 
+static void changes(const struct bq_config *c, const struct bq_config *anew, const char *wanted)
+{
+    char names[256];
+    size_t count = *wanted ? 1 : 0;
+    for (const char *p = wanted; *p; p++)
+        count += *p == ',';
+    assert_int_equal(bq_config_changes(c, anew, names, sizeof names), count);
+    assert_string_equal(names, wanted);
+}
+
+static void changes_of_the_applications_settings_are_named(void **state)
+{
+    struct bq_config *c = *state, anew;
+    struct bq_config_error error;
+    bq_config_init(&anew);
+    changes(c, &anew, "");
+    assert_int_equal(set(c, BQ_ORIGIN_APP, "workers", "2", &error), BQ_OK);
+    assert_int_equal(set(c, BQ_ORIGIN_APP, "listen", "unix:/a", &error), BQ_OK);
+    assert_int_equal(set(c, BQ_ORIGIN_ENVIRONMENT, "host", "::1", &error), BQ_OK);
+    changes(c, &anew, "listen, workers");
+    accepts(&anew, "workers", "2");
+    accepts(&anew, "listen", "unix:/a");
+    changes(c, &anew, "");
+    accepts(&anew, "listen", "unix:/b");
+    accepts(&anew, "host", "127.0.0.2"); /* the environment wins */
+    accepts(&anew, "body_max", "2MiB");
+    changes(c, &anew, "listen, body_max");
+    bq_config_release(&anew);
+}
+
+static void names_of_changes_are_cut_where_there_is_no_room(void **state)
+{
+    struct bq_config *c = *state, anew;
+    char names[10];
+    bq_config_init(&anew);
+    accepts(c, "port", "1");
+    accepts(c, "workers", "2");
+    accepts(c, "body_max", "2MiB");
+    assert_int_equal(bq_config_changes(c, &anew, names, sizeof names), 3);
+    assert_string_equal(names, "port, wor");
+    bq_config_release(&anew);
+}
+
 static void without_memory_a_text_is_refused(void **state)
 {
 #ifdef BQ_FAULTS
@@ -554,6 +597,8 @@ int main(void)
         TEST(listen_gives_way_to_a_later_host_or_port),
         TEST(auto_is_a_worker_for_each_processor),
         TEST(every_option_is_reachable_from_every_origin),
+        TEST(changes_of_the_applications_settings_are_named),
+        TEST(names_of_changes_are_cut_where_there_is_no_room),
         TEST(without_memory_a_text_is_refused),
     };
     bq_log_set_level(BQ_LOG_OFF);
