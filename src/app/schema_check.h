@@ -15,6 +15,9 @@
 
 #include "app/schema.h"
 
+/* Said of a value for which too many variants of unions would have to be tried. */
+#define BQ_TOO_AMBIGUOUS "too ambiguous to read: too many variants of a union may fit"
+
 /* |n| of an INTEGER: beyond it, doubles skip integers. */
 #define BQ_SAFE_INTEGER_MAX 9007199254740991.0
 

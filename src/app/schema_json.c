@@ -37,6 +37,8 @@ _Static_assert(2 * ENTRIES_GATHERED <= ELEMENTS_GATHERED, "an entry takes two sl
 
 static const struct bq_schema any = {.kind = BQ_SCHEMA_ANY, .check_ref = LUA_NOREF};
 
+static const char too_ambiguous[] = BQ_TOO_AMBIGUOUS;
+
 /* Ends the walk as an error in the text does. */
 static void stop(struct bq_reading *w, int rc, const char *reason)
 {
@@ -52,7 +54,7 @@ bool bq_reading_pay(struct bq_reading *w, size_t bytes)
     if (w->r.rc != BQ_OK)
         return false;
     if (bytes >= w->reread_bytes_left) {
-        stop(w, BQ_LIMIT, "too ambiguous to read");
+        stop(w, BQ_LIMIT, too_ambiguous);
         return false;
     }
     w->reread_bytes_left -= bytes + 1;
@@ -502,5 +504,10 @@ int bq_schema_read_json(lua_State *L, const struct bq_schema *s, bq_str text,
     lua_settop(L, top);
     bq_invalid_rewind(invalid, mark);
     *error = w.r.error;
-    return rc;
+    if (error->reason != too_ambiguous)
+        return rc;
+    /* Nothing is wrong with the JSON: it is the value that cannot be told what it is. */
+    bq_invalid_add(invalid, "value_error", NULL, "Value error, %s", too_ambiguous);
+    lua_pushnil(L);
+    return BQ_OK;
 }

@@ -316,7 +316,7 @@ static bool may_go_on(struct reading *r)
         return false;
     }
     if (r->trying && !r->tried_left) {
-        bq_invalid_add(r->v, "value_error", NULL, "Value error, too ambiguous to read");
+        bq_invalid_add(r->v, "value_error", NULL, "Value error, %s", BQ_TOO_AMBIGUOUS);
         return false;
     }
     r->tried_left -= r->trying > 0;
