@@ -128,9 +128,19 @@ local function compile_route(entry, around)
   }
 end
 
+-- A group's description is its tag's, if it has one of its own.
+local function describe_tag(spec, hidden, tags)
+  local name = spec.tags and #spec.tags == 1 and spec.tags[1]
+  if not name or not spec.description or hidden or tags[name] then return end
+  tags[name] = true
+  tags[#tags + 1] = { name = name, description = spec.description }
+end
+
 local collect
 
 local function enter(inner, prefix, around, routes)
+  local hidden = inner.spec.hidden or around.hidden
+  describe_tag(inner.spec, hidden, around.described)
   collect(inner, {
     prefix = around.prefix .. prefix .. inner.prefix,
     middleware = append(around.middleware, inner.spec.middleware),
@@ -139,7 +149,8 @@ local function enter(inner, prefix, around, routes)
     disconnect = inherit(inner.spec.disconnect, around.disconnect),
     depends = depends.join(around.depends, inner.spec.depends, inner.place),
     tags = append(around.tags, inner.spec.tags),
-    hidden = inner.spec.hidden or around.hidden,
+    hidden = hidden,
+    described = around.described,
   }, routes)
 end
 
@@ -166,10 +177,10 @@ end
 
 -- The application's own description, at /openapi.json; made at the first request for it, or for
 -- the command line.
-local function document(routes)
+local function document(routes, tags)
   local text
   return function()
-    if not text then text = openapi.json(openapi.document(routes, state.info)) end
+    if not text then text = openapi.json(openapi.document(routes, state.info, tags)) end
     return text
   end
 end
@@ -204,19 +215,20 @@ end
 ---@return table compiled what app.c and route.c read
 return function(dev, docs)
   local routes = {}
-  local all = group.root.spec
+  local all, described = group.root.spec, {}
   state.dev = dev
   state.named = {} -- tests freeze again, with other providers
   schema.resolve()
+  describe_tag(all, all.hidden, described)
   collect(group.root, {
     prefix = "", middleware = append(state.middleware, all.middleware), depends = all.depends,
     body_max = all.body_max, tags = all.tags or {}, hidden = all.hidden,
-    timeout = all.timeout, disconnect = all.disconnect,
+    timeout = all.timeout, disconnect = all.disconnect, described = described,
   }, routes)
   for _, route in ipairs(routes) do
     if route.name then problems.attempt(take_name, route) end
   end
-  local text = document(routes)
+  local text = document(routes, described)
   if docs then add_docs(routes, text) end
   state.frozen = true
   strict.watch(dev)

@@ -34,7 +34,7 @@ local state = require "barq.state"
 ---@field disconnect? "end"|"ignore"
 ---@field tags? string[]
 ---@field hidden? boolean
----@field description? string
+---@field description? string of the group's tag in the OpenAPI document, if `tags` is one
 
 ---@alias barq.Handler fun(req: barq.Request, deps: table<string, any>): any, integer?
 

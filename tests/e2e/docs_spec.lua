@@ -194,4 +194,16 @@ describe("the docs page", function()
     end
     assert.equal(503, get(s, "/", { Authorization = "let me in" }).status)
   end)
+
+  it("describes the tags that groups describe", function()
+    local s = start [[
+      local shop = barq.group("/shop", { tags = { "shop" }, description = "What is for sale." })
+      local both = shop:group("/both", { tags = { "a", "b" }, description = "of neither" })
+      local twice = shop:group("/twice", { tags = { "shop" }, description = "too late" })
+      local secret = shop:group("/secret", { tags = { "c" }, description = "x", hidden = true })
+      for _, group in ipairs { shop, both, twice, secret } do group.get("/", function() end) end
+    ]]
+    assert.same({ { name = "shop", description = "What is for sale." } },
+      http.get(s.port, "/openapi.json"):json().tags)
+  end)
 end)

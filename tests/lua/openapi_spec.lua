@@ -368,6 +368,14 @@ describe("openapi", function()
         tostring(operation.deprecated), operation.operationId }, " "))
     end)
 
+    it("may have tags that are described", function()
+      local document = openapi.document({ route("GET", "/", { tags = { "a" } }) }, {},
+        { { name = "a", description = "first" }, { name = "b", description = "second" } })
+      assert.same({ { name = "a", description = "first" }, { name = "b", description = "second" } },
+        cjson.decode(openapi.json(document)).tags)
+      assert.is_nil(document_of(route("GET", "/")).tags)
+    end)
+
     it("is summed up by its name", function()
       assert.equal("Get Item", operation_of("GET", "/x", { name = "get_item" }).summary)
       assert.equal("Get Items Id", operation_of("GET", "/items/{id:int}").summary)

@@ -49,6 +49,13 @@ local function servers_of(list)
   return servers
 end
 
+local function tags_of(list)
+  if not list or not list[1] then return nil end
+  local tags = core.array {}
+  for i, tag in ipairs(list) do tags[i] = of("name", tag.name, "description", tag.description) end
+  return tags
+end
+
 local function add_validation(components)
   for _, name in ipairs { "HTTPValidationError", "ValidationError" } do
     put(components, name, validation[name]())
@@ -62,8 +69,9 @@ local function filled(object) return next(object) ~= nil and object or nil end
 --- description, deprecated, hidden, input = { params, query, headers, cookies, body, form: node },
 --- returns = node, security = scheme[] }
 ---@param info? barq.OpenapiInfo
+---@param tags? { name: string, description: string }[] what there is to say of tags
 ---@return table document for openapi.json, which keeps its order; any JSON encoder takes it
-function openapi.document(list, info)
+function openapi.document(list, info, tags)
   info = info or {}
   local schemas, found = schema.new(validation), schemes.new()
   local paths, uses_validation = routes.paths(list, {
@@ -73,7 +81,7 @@ function openapi.document(list, info)
   local components = of("schemas", filled(schemas.components),
     "securitySchemes", filled(found.components))
   return of("openapi", "3.1.0", "info", info_of(info), "servers", servers_of(info.servers),
-    "paths", paths, "components", filled(components))
+    "tags", tags_of(tags), "paths", paths, "components", filled(components))
 end
 
 --- A document as JSON text: the same application gives the same bytes.
