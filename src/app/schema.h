@@ -159,7 +159,8 @@ bq_str bq_schema_label(const struct bq_schema *s);
  * add to invalid at its current location. Raise: on memory exhaustion, and what a check raised. */
 
 /* JSON text, parsed, validated, converted and built in one pass. Fails: BQ_INVALID or BQ_LIMIT and
- * *error for text that is not JSON (nothing is pushed). */
+ * *error for text that is not JSON (nothing is pushed). What is too ambiguous to read has that one
+ * problem, and *error says where. */
 int bq_schema_read_json(lua_State *L, const struct bq_schema *s, bq_str text,
                         struct bq_invalid *invalid, struct bq_json_error *error);
 

@@ -152,7 +152,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int checked = bq_json_check(text, BQ_DECODE_DEPTH_MAX, &want);
     int rc = bq_schema_read_json(f.L, s, text, &invalid, &error);
     require(lua_gettop(f.L) == (rc == BQ_OK ? 2 : 1) && invalid.depth == 0);
-    if (rc != BQ_LIMIT || checked == BQ_LIMIT) {
+    bool ambiguous = rc == BQ_OK && error.reason;
+    require(!ambiguous || invalid.count == 1);
+    if (!ambiguous) {
         require(rc == checked && error.offset == want.offset && error.reason == want.reason);
         if (rc == BQ_OK)
             compare(f.L, s, text, invalid.count == 0);

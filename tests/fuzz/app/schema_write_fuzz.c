@@ -182,12 +182,12 @@ static void push_value(struct input *in)
 
 static void read_back(lua_State *L, const struct bq_schema *s, bq_str text)
 {
-    struct bq_json_error error;
+    struct bq_json_error error = {0, NULL};
     struct bq_invalid invalid;
     require(bq_json_check(text, BQ_JSON_DEPTH_MAX, &error) == BQ_OK);
     bq_invalid_init(&invalid);
-    int rc = bq_schema_read_json(L, s, text, &invalid, &error);
-    require(rc == BQ_LIMIT || (rc == BQ_OK && invalid.count == 0));
+    require(bq_schema_read_json(L, s, text, &invalid, &error) == BQ_OK);
+    require(invalid.count == 0 || error.reason);
     bq_invalid_release(&invalid);
 }
 
