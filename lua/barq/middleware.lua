@@ -22,6 +22,19 @@ function middleware.use(fn)
   state.middleware[#state.middleware + 1] = fn
 end
 
+local warned = setmetatable({}, { __mode = "k" })
+
+-- Nothing was returned, and most likely not on purpose: in development that is an error, else it is
+-- told once, and the answer is what nothing means everywhere, 204.
+local function nothing(fn, req)
+  local problem = ("%s: the middleware returned nothing: `return next(req)` passes the answer on, "
+    .. "`return nil, 204` is an answer without content"):format(place.of(fn) or "?")
+  if state.dev then return errors.respond(req, problem) end
+  if not warned[fn] then core.log("warn", problem) end
+  warned[fn] = true
+  return response.of(nil, 204)
+end
+
 -- fn(req, inner) with errors turned into Responses.
 local function guarded(fn, inner, default_status)
   return function(req)
@@ -29,6 +42,7 @@ local function guarded(fn, inner, default_status)
     if not ok then return errors.respond(req, errors.untrace(body)) end
     -- Mostly what `next` gave.
     if inner and not status and getmetatable(body) == response.Response then return body end
+    if body == nil and status == nil then return nothing(fn, req) end
     return response.of(body, status, default_status)
   end
 end

@@ -289,6 +289,45 @@ describe("--dev #threads", function()
   end)
 end)
 
+describe("a middleware that returns nothing", function()
+  after_each(server.cleanup)
+
+  local forgetful = [[
+local barq = require "barq"
+barq.use(function(req, next)
+  local res = next(req)
+  if req.path == "/empty" then return nil, 204 end
+  if req.path ~= "/forgotten" then return res end
+end)
+barq.get("/{any}", function() return "fine" end)
+]]
+  local problem = "app.lua:2: the middleware returned nothing: `return next(req)` passes the " ..
+    "answer on, `return nil, 204` is an answer without content"
+
+  local function times_told(s)
+    return select(2, s:log():gsub("the middleware returned nothing", ""))
+  end
+
+  it("is an error in development, which names it", function()
+    local s = server.start { app = forgetful, args = { "--dev" } }
+    local answer = http.get(s.port, "/forgotten")
+    assert.equal(500, answer.status)
+    assert.is_truthy(answer:json().error:find(problem, 1, true))
+    assert.equal(204, http.get(s.port, "/empty").status)
+    assert.equal("fine", http.get(s.port, "/x").body)
+    assert.equal(1, times_told(s))
+  end)
+
+  it("is told once otherwise, and is a 204", function()
+    local s = server.start { app = forgetful }
+    for _ = 1, 3 do assert.equal(204, http.get(s.port, "/forgotten").status) end
+    assert.equal(204, http.get(s.port, "/empty").status)
+    assert.equal("fine", http.get(s.port, "/x").body)
+    assert.is_truthy(s:log():find("warn  " .. problem, 1, true))
+    assert.equal(1, times_told(s))
+  end)
+end)
+
 describe("--dev and files elsewhere #threads", function()
   local elsewhere
 
