@@ -19,9 +19,10 @@
 
 #define ACCESS_LANE_BYTES ((size_t)256 << 10)
 
-/* How long the end waits for: workers told to stop at once; the reader of the access log;
- * the "stop" hook at least. */
+/* How long the end waits for: workers told to stop at once; those that drop what they had then; the
+ * reader of the access log; the "stop" hook at least. */
 #define STOP_MS      250
+#define DROP_MS      2000
 #define LOG_FLUSH_MS 1000
 #define STOP_HOOK_MS 250
 
@@ -396,13 +397,36 @@ static void close_outside(struct bq_server *s)
     s->access_log = NULL;
 }
 
+/* Of those that have not ended: how many have left their loops, and drop what they had. */
+static unsigned count_dropping(struct bq_server *s)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < s->slot_count; i++)
+        n += s->workers[i].started && atomic_load(&s->workers[i].dropping);
+    return n;
+}
+
 /* A thread that is inside Lua can be neither stopped nor joined. */
 static _Noreturn void leave(struct bq_server *s, int code)
 {
-    bq_error("%u of %u workers did not come back from Lua and are cut off", count_started(s),
-             s->worker_count + s->adoption.standbys);
+    unsigned all = s->worker_count + s->adoption.standbys, dropping = count_dropping(s);
+    unsigned inside = count_started(s) - dropping;
+    if (inside)
+        bq_error("%u of %u workers did not come back from Lua and are cut off", inside, all);
+    if (dropping)
+        bq_error("%u of %u workers take too long to drop what they had and are cut off", dropping,
+                 all);
     close_outside(s);
     _exit(code);
+}
+
+/* Tells them to stop at once. Whoever hears it may have much to drop, and dependencies to close. */
+static bool stop_workers(struct bq_server *s)
+{
+    tell(s, bq_worker_stop);
+    if (join_all(s, bq_clock_ms() + STOP_MS))
+        return true;
+    return count_dropping(s) > 0 && join_all(s, bq_clock_ms() + DROP_MS);
 }
 
 /* Nobody waits for its functions any more; a thread inside one can be neither stopped nor joined.
@@ -419,8 +443,7 @@ static void end_offload(struct bq_server *s, uint64_t deadline_ms, int code)
 static int fail_start(struct bq_server *s)
 {
     wait_all(s, RUNNING | OVER, bq_clock_ms() + FAILED_START_MS);
-    tell(s, bq_worker_stop);
-    if (!join_all(s, bq_clock_ms() + STOP_MS))
+    if (!stop_workers(s))
         leave(s, 1);
     close_outside(s);
     end_offload(s, 0, 1);
@@ -466,8 +489,7 @@ static int stop(struct bq_server *s, int number)
     set_stopping(s);
     tell(s, bq_worker_drain);
     if (!join_all(s, deadline)) {
-        tell(s, bq_worker_stop);
-        if (!join_all(s, bq_clock_ms() + STOP_MS))
+        if (!stop_workers(s))
             leave(s, 0);
         report_cut(s);
     }

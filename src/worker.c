@@ -162,6 +162,7 @@ static void *run(void *arg)
         return NULL;
     }
     turn_loop(w);
+    atomic_store(&w->dropping, true);
     w->requests_cut = w->forced ? bq_serve_counts(w->serve).busy : 0;
     bq_timer_clear(bq_loop_wheel(w->loop), &w->end_timer);
     bq_serve_free(w->serve);

@@ -53,6 +53,7 @@ struct bq_worker {
     struct bq_app *app;
     struct bq_serve *serve;
     struct bq_access_log *access; /* NULL: off */
+    atomic_bool dropping; /* its loop has ended: it frees and closes what it has. Read by main */
     struct bq_job listen_job, drain_job, stop_job;
     struct bq_timer end_timer; /* looks again whether the application is done */
     bool draining, drained, hooks_ended;

@@ -289,6 +289,41 @@ describe("a signal #threads", function()
     has(s:log(), "1 of 1 workers did not come back from Lua")
   end)
 
+  -- The second worker closes slowly; the first one's request makes the end a forced one.
+  local function end_with_slow_close(seconds)
+    local s = server.start {
+      app = ([[
+        local barq = require "barq"
+        local db = barq.depends { scope = "worker", open = function() return 1 end,
+          close = function()
+            if barq.worker == 0 then return end
+            os.execute "sleep %g"
+            barq.log.info "closed"
+          end }
+        barq.on("worker", function() barq.with({ db = db }, function() end) end)
+        barq.every(0.01, function() io.stderr:write "waits\n" barq.sleep(60) end)
+      ]]):format(seconds),
+      args = { "--drain-timeout=0.1", "--workers=2" },
+    }
+    s:wait_for_log "waits.*waits"
+    s:signal "TERM"
+    s:wait(10)
+    assert.equal(0, s.code)
+    return s
+  end
+
+  it("waits for a worker that drops what it had", function()
+    local s = end_with_slow_close(0.8)
+    has(s:log(), "closed")
+    assert.not_matches("cut off", s:log())
+  end)
+
+  it("says of one that takes too long what it is at", function()
+    local s = end_with_slow_close(5)
+    has(s:log(), "1 of 2 workers take too long to drop what they had and are cut off")
+    assert.not_matches("come back from Lua", s:log())
+  end)
+
   it("sent twice ends at once", function()
     local s = server.start { app = app, args = { "--drain-timeout=60" } }
     begin(s, "/slow/60")
