@@ -236,11 +236,25 @@ static bool is_same_list(const struct bq_list_value *a, const struct bq_list_val
     return same;
 }
 
+static bool is_same_set(const struct bq_networks *a, const struct bq_networks *b)
+{
+    bool same = a->count == b->count && a->unix_sockets == b->unix_sockets;
+    for (size_t i = 0; same && i < a->count; i++) {
+        char one[BQ_IP_TEXT_MAX], other[BQ_IP_TEXT_MAX];
+        size_t n = bq_ip_text(&a->items[i].ip, one), m = bq_ip_text(&b->items[i].ip, other);
+        same = bq_str_eq(bq_str_of(one, n), bq_str_of(other, m)) &&
+               a->items[i].prefix == b->items[i].prefix;
+    }
+    return same;
+}
+
 static bool is_same(const struct bq_option *o, const struct bq_config *a, const struct bq_config *b)
 {
     const void *one = (const char *)a + o->offset, *other = (const char *)b + o->offset;
     if (o->type == BQ_OPTION_LIST)
         return is_same_list(one, other);
+    if (o->type == BQ_OPTION_NETWORKS)
+        return is_same_set(one, other);
     if (o->type == BQ_OPTION_STRING)
         return bq_str_eq(*(const bq_str *)one, *(const bq_str *)other);
     return *(const uint64_t *)one == *(const uint64_t *)other;

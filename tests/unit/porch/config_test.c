@@ -531,6 +531,20 @@ static void changes_of_the_applications_settings_are_named(void **state)
     bq_config_release(&anew);
 }
 
+static void changes_of_networks_are_named(void **state)
+{
+    struct bq_config *c = *state, anew;
+    bq_config_init(&anew);
+    accepts(c, "trust_proxy", "10.0.0.0/8");
+    changes(c, &anew, "trust_proxy");
+    accepts(&anew, "trust_proxy", "10.0.0.0/8");
+    changes(c, &anew, "");
+    accepts(c, "trust_proxy", "192.168.0.0/16");
+    accepts(&anew, "trust_proxy", "192.168.0.0/24");
+    changes(c, &anew, "trust_proxy");
+    bq_config_release(&anew);
+}
+
 static void names_of_changes_are_cut_where_there_is_no_room(void **state)
 {
     struct bq_config *c = *state, anew;
@@ -598,6 +612,7 @@ int main(void)
         TEST(auto_is_a_worker_for_each_processor),
         TEST(every_option_is_reachable_from_every_origin),
         TEST(changes_of_the_applications_settings_are_named),
+        TEST(changes_of_networks_are_named),
         TEST(names_of_changes_are_cut_where_there_is_no_room),
         TEST(without_memory_a_text_is_refused),
     };
