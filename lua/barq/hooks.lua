@@ -29,11 +29,13 @@ end
 local function close_providers()
   local ok, opened = true, state.worker_values[0]
   for i = #opened, 1, -1 do
-    local closed, err = xpcall(opened[i][1], errors.traced, opened[i][2])
+    local close, value = opened[i][1], opened[i][2]
+    local closed, err = true, nil
+    if close then closed, err = xpcall(close, errors.traced, value) end
     opened[i] = nil
     if not closed then
-      local value, trace = errors.untrace(err)
-      core.log("error", "a dependency's close failed: " .. (trace or core.describe(value)))
+      local reason, trace = errors.untrace(err)
+      core.log("error", "a dependency's close failed: " .. (trace or core.describe(reason)))
       ok = false
     end
   end

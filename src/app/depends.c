@@ -59,6 +59,7 @@ static struct bq_provider *new_provider(lua_State *L, struct bq_app *app, int st
     struct bq_provider *p = arena_must(L, app, sizeof *p);
     *p = (struct bq_provider){0};
     bq_list_init(&p->waiting);
+    p->closer = LUA_NOREF;
     p->open = bq_vm_ref_field(L, step, "open");
     p->close = bq_vm_ref_field(L, step, "close");
     p->key = bq_vm_ref_field(L, step, "key");
@@ -181,22 +182,47 @@ bool bq_worker_value_take(lua_State *L, struct bq_call *call, const struct bq_pr
     return true;
 }
 
-/* The values' table holds at 0 the list of closers: { close, value } in the order of opening. */
-void bq_worker_value_keep(lua_State *L, struct bq_app *app, const struct bq_provider *provider)
+/* The values' table holds at 0 the list of closers: { close, value } in the order in which opening
+ * began, { false, false } as long as there is no value. */
+void bq_worker_value_reserve(lua_State *L, struct bq_app *app, struct bq_provider *provider)
+{
+    int top = lua_gettop(L);
+    if (provider->close == LUA_NOREF || provider->closer != LUA_NOREF)
+        return;
+    lua_createtable(L, 2, 0);
+    for (int i = 1; i <= 2; i++) {
+        lua_pushboolean(L, 0);
+        lua_rawseti(L, -2, i);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, app->refs.worker_values);
+    lua_rawgeti(L, -1, 0);
+    lua_pushvalue(L, top + 1);
+    lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
+    lua_settop(L, top + 1);
+    provider->closer = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* Needs no memory: the fields are there. */
+static void set_closer(lua_State *L, struct bq_provider *provider, int value)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->closer);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->close);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, value);
+    lua_rawseti(L, -2, 2);
+    lua_pop(L, 1);
+    luaL_unref(L, LUA_REGISTRYINDEX, provider->closer);
+    provider->closer = LUA_NOREF;
+}
+
+void bq_worker_value_keep(lua_State *L, struct bq_app *app, struct bq_provider *provider)
 {
     int value = lua_gettop(L);
+    if (provider->closer != LUA_NOREF)
+        set_closer(L, provider, value);
     lua_rawgeti(L, LUA_REGISTRYINDEX, app->refs.worker_values);
     lua_rawgeti(L, LUA_REGISTRYINDEX, provider->key);
     lua_pushvalue(L, value);
     lua_rawset(L, -3);
-    if (provider->close != LUA_NOREF) {
-        lua_rawgeti(L, -1, 0);
-        lua_createtable(L, 2, 0);
-        lua_rawgeti(L, LUA_REGISTRYINDEX, provider->close);
-        lua_rawseti(L, -2, 1);
-        lua_pushvalue(L, value);
-        lua_rawseti(L, -2, 2);
-        lua_rawseti(L, -2, (int)lua_objlen(L, -2) + 1);
-    }
     lua_settop(L, value);
 }

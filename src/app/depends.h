@@ -47,6 +47,7 @@ struct bq_provider {
     int key;                /* reference to the provider's own table */
     bool worker;            /* its scope; otherwise the request */
     bool opening;           /* worker scope: a request is at it */
+    int closer;             /* worker scope: reference to what its next value will be closed by */
     struct bq_list waiting; /* calls that wait for that */
     struct bq_deps deps;
 };
@@ -80,8 +81,12 @@ void bq_value_set(lua_State *L, struct bq_call *call, int slot);
 bool bq_worker_value_take(lua_State *L, struct bq_call *call, const struct bq_provider *provider,
                           int slot);
 
-/* Keeps the top as the provider's value for this worker, without popping it.
+/* Before a worker-scoped provider is opened: so that whatever it opens will be closed.
  * Raises: on memory exhaustion. */
-void bq_worker_value_keep(lua_State *L, struct bq_app *app, const struct bq_provider *provider);
+void bq_worker_value_reserve(lua_State *L, struct bq_app *app, struct bq_provider *provider);
+
+/* Keeps the top as the provider's value for this worker, without popping it; after reserve.
+ * Raises: on memory exhaustion, when the value is not found again, but will be closed. */
+void bq_worker_value_keep(lua_State *L, struct bq_app *app, struct bq_provider *provider);
 
 #endif

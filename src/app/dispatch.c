@@ -220,12 +220,28 @@ static bool begin_depends(struct bq_call *call)
     return !refused;
 }
 
+struct keeping {
+    struct bq_call *call;
+    struct bq_provider *provider;
+};
+
+static void reserve_worker_value(lua_State *L, void *arg)
+{
+    const struct keeping *k = arg;
+    bq_worker_value_reserve(L, k->call->app, k->provider);
+}
+
 /* Opens the next provider, unless another request is at it already. */
 static void open_provider(struct bq_call *call, struct bq_provider *provider)
 {
     if (provider->opening) {
         call->task = NULL;
         bq_list_push(&provider->waiting, &call->waiting);
+        return;
+    }
+    struct keeping keeping = {call, provider};
+    if (provider->worker && bq_vm_protect(call->app->vm, reserve_worker_value, &keeping) != BQ_OK) {
+        bq_failure_memory(call);
         return;
     }
     struct bq_task *task = prepare_task(call);
@@ -265,11 +281,6 @@ static void release_waiting(struct bq_provider *provider)
     while ((node = bq_list_take(&waiting)))
         run(BQ_CONTAINER(node, struct bq_call, waiting));
 }
-
-struct keeping {
-    struct bq_call *call;
-    struct bq_provider *provider;
-};
 
 static void keep_worker_value(lua_State *L, void *arg)
 {

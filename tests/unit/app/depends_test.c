@@ -356,6 +356,30 @@ static void every_allocation_of_a_request_with_dependencies_may_fail(void **stat
         }
     }
 }
+
+/* Also those that could not be kept for the requests to come. */
+static void what_a_workers_provider_opened_is_closed_whatever_allocation_failed(void **state)
+{
+    struct fixture *f = *state;
+    int status = 0;
+    long nth = 0;
+    serve(f, "local opened, most = 0, 0\n"
+             "local w = barq.depends{ scope = 'worker',\n"
+             "  open = function() opened = opened + 1 most = most + 1 return opened end,\n"
+             "  close = function() opened = opened - 1 end }\n"
+             "barq.get('/open', function() return opened .. ' ' .. most end)\n"
+             "barq.get('/x', { depends = { w = w } }, function() return 'x' end)\n");
+    while (status != 200 && nth < 400) {
+        bq_fault_arm(BQ_FAULT_lua_alloc, ++nth, false);
+        status = fixture_get(f, "/x").status;
+        bq_fault_arm(BQ_FAULT_lua_alloc, 0, false);
+    }
+    assert_int_equal(status, 200);
+    assert_true(nth > 1);
+    assert_int_equal(bq_app_run_hooks(f->app, "close"), BQ_OK);
+    assert_int_equal(strtol(fixture_get(f, "/open").body, NULL, 10), 0);
+    assert_string_not_equal(fixture_get(f, "/open").body, "0 0");
+}
 #endif
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -379,6 +403,7 @@ int main(void)
         TEST(what_an_abandoned_request_has_opened_is_closed),
         TEST(a_close_that_waits_is_cut_off_with_an_abandoned_request),
 #ifdef BQ_FAULTS
+        TEST(what_a_workers_provider_opened_is_closed_whatever_allocation_failed),
         TEST(every_allocation_of_a_request_with_dependencies_may_fail),
 #endif
     };
