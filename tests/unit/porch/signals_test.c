@@ -58,13 +58,14 @@ static void the_first_signal_is_waited_for(void **state)
 
 static int see_one_that_waits(void)
 {
+    pid_t asker;
     bq_signals_init();
     bq_signals_block();
     kill(getpid(), SIGHUP);
     bool reload_is_none = !bq_signals_is_end_due();
     kill(getpid(), SIGTERM);
-    return reload_is_none && bq_signals_is_end_due() && bq_signals_wait(0) == SIGHUP &&
-                   bq_signals_wait(0) == SIGTERM
+    return reload_is_none && bq_signals_is_end_due() && bq_signals_wait(0, &asker) == SIGHUP &&
+                   bq_signals_wait(0, &asker) == SIGTERM
                ? 7
                : 1;
 }
