@@ -367,10 +367,11 @@ static bool try_all(struct bq_server *s)
 /* The old code goes on. */
 static enum bq_reload_outcome give_up(enum bq_reload_outcome outcome, const char *why)
 {
-    if (bq_signals_is_end_due())
+    if (bq_signals_is_end_due()) {
         bq_info("reload: given up, the server is to end");
-    else
-        bq_error("reload: %s, the old goes on", why);
+        return BQ_RELOAD_ENDING;
+    }
+    bq_error("reload: %s, the old goes on", why);
     return outcome;
 }
 
@@ -398,7 +399,7 @@ enum bq_reload_outcome bq_reload(struct bq_server *s)
 {
     enum bq_reload_outcome outcome = BQ_RELOAD_BUSY;
     if (bq_signals_is_end_due())
-        return outcome;
+        return BQ_RELOAD_ENDING;
     bq_info("SIGHUP: reloading %s", s->app_path);
     bq_adoption_hold(&s->adoption, true);
     if (wait_until(s, is_idle, bq_clock_ms() + LAST_MS_MAX))

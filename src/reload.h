@@ -28,6 +28,7 @@ struct bq_worker;
 
 /* Numbers that other processes are told (signals.h). */
 enum bq_reload_outcome {
+    BQ_RELOAD_ENDING = 0, /* BQ_SIGNALS_TOO_EARLY, or too late */
     BQ_RELOAD_DONE = 1,
     BQ_RELOAD_NOT_LOADED,
     BQ_RELOAD_NOT_READY, /* a hook failed, or a worker takes too long */

@@ -7,8 +7,8 @@
  * A thread of its own watches the folders of both (inotify), in the first case but for hidden ones
  * and node_modules. A change asks for a reload (reload.h) by a SIGHUP to the process, once nothing
  * more has changed for a moment: editors and git write files in several steps, or put another file
- * in place of the old, so folders are watched and not files. Folders come and go, that of app.lua too:
- * git and deployments make them anew.
+ * in place of the old, so folders are watched and not files. Folders come and go, also the one
+ * of app.lua: git and deployments make them anew.
  */
 #ifndef BQ_SOURCE_WATCH_H
 #define BQ_SOURCE_WATCH_H
