@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -244,8 +245,7 @@ struct bq_admin *bq_admin_start(int fd, const struct bq_admin_source *source)
     if (!a || !open_serve(a) || bq_serve_listen(a->serve, fd, false) != BQ_OK) {
         error = errno ? errno : error;
         close(fd);
-    } else if ((error = pthread_create(&a->thread, NULL, run, a)) == 0) {
-        pthread_setname_np(a->thread, "barq-admin");
+    } else if ((error = bq_thread_start(&a->thread, "barq-admin", 0, run, a)) == 0) {
         return a;
     }
     if (a)

@@ -532,7 +532,7 @@ describe("an idle connection", function()
       ":quarantine_size_mb=0:thread_local_quarantine_size_kb=0"
     local s = server.start { app = app, env = { ASAN_OPTIONS = sanitizer } }
     local connection, idle = raw.connect(s.port), {}
-    for _ = 1, 20 do -- until Lua's heap has its size
+    for _ = 1, 200 do -- until Lua's heap has its size
       connection:send(get("/hi"):rep(100))
       for _ = 1, 100 do http.read(connection) end
     end
