@@ -418,7 +418,7 @@ void bq_page_write_live(struct bq_buf *out, const struct bq_page_facts *facts)
     put(out, "<header><h1>barq</h1><span>");
     put_text(out, bq_str_cstr(s->app_path));
     bq_buf_printf(out, "</span><span>%s</span><span>up ", phase_text(s->phase));
-    put_duration(out, up_s > 0 ? up_s * 1e6 : 0);
+    put_duration(out, up_s > 1 ? up_s * 1e6 : 1e6); /* now_s is whole seconds */
     bq_buf_printf(out, "</span><span>version %s</span></header>\n", s->version);
     put_tiles(out, facts);
     put_chart(out, facts->recent);
