@@ -31,6 +31,7 @@ void bq_describe(lua_State *L, int index)
         lua_pushvalue(L, index);
         return;
     }
+    const char *more = "";
     lua_pushvalue(L, index);
     if (luaL_getmetafield(L, -1, "__tostring")) {
         lua_pushvalue(L, -2);
@@ -39,8 +40,9 @@ void bq_describe(lua_State *L, int index)
             return;
         }
         lua_pop(L, 1);
+        more = ", whose __tostring fails";
     }
-    lua_pushfstring(L, "an error object that is a %s", luaL_typename(L, -1));
+    lua_pushfstring(L, "an error object that is a %s%s", luaL_typename(L, -1), more);
     lua_remove(L, -2);
 }
 

@@ -129,6 +129,7 @@ static void files_are_found_by_watch_and_name(void **state)
     assert_non_null(bq_source_files_find(&f->files, 2, "a.lua"));
 }
 
+#ifdef BQ_FAULTS
 static void every_allocation_may_fail(void **state)
 {
     struct fixture *f = *state;
@@ -142,6 +143,7 @@ static void every_allocation_may_fail(void **state)
     assert_int_equal(rc, BQ_OK);
     assert_int_equal(f->files.count, 2);
 }
+#endif
 
 int main(void)
 {
@@ -151,7 +153,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_link_on_the_way_has_a_name, setup, teardown),
         cmocka_unit_test_setup_teardown(what_leads_nowhere_has_no_name, setup, teardown),
         cmocka_unit_test_setup_teardown(files_are_found_by_watch_and_name, setup, teardown),
+#ifdef BQ_FAULTS
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
