@@ -73,7 +73,8 @@ def choose_routes(names, parser):
 def machine():
     with open("/proc/cpuinfo") as f:
         model = next((l.split(":")[1].strip() for l in f if l.startswith("model name")), "?")
-    return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+    linux = ".".join(platform.release().split(".")[:2])
+    return f"{os.cpu_count()} × {model}, Linux {linux}"
 
 
 def say(text):
