@@ -78,7 +78,8 @@ static void put_requests(struct bq_buf *out, const struct bq_routes_shown *route
             uint32_t method = r->keys[k].key / 1000, status = r->keys[k].key % 1000;
             bq_buf_printf(out, "%s{", name);
             put_label(out, "route", r->name);
-            bq_buf_printf(out, ",method=\"%s\",status=\"%u\"}", bq_method_name(method), status);
+            bq_buf_printf(out, ",method=\"%s\",status=\"%u\"}",
+                          bq_method_name((enum bq_method)method), status);
             put_number(out, r->keys[k].count);
         }
     }

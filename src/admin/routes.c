@@ -3,15 +3,6 @@
 
 #include "base/mem.h"
 
-const char *bq_method_name(uint32_t method)
-{
-    static const char *const names[BQ_METHOD_COUNT] = {
-        [BQ_GET] = "GET",     [BQ_HEAD] = "HEAD",     [BQ_POST] = "POST",       [BQ_PUT] = "PUT",
-        [BQ_PATCH] = "PATCH", [BQ_DELETE] = "DELETE", [BQ_OPTIONS] = "OPTIONS",
-    };
-    return method < BQ_METHOD_OTHER ? names[method] : "other";
-}
-
 uint64_t bq_route_shown_timed(const struct bq_route_shown *r)
 {
     uint64_t sum = 0;

@@ -31,7 +31,4 @@ void bq_routes_shown_release(struct bq_routes_shown *routes);
 /* How many answers are in its buckets: those that are counted a moment later are missing. */
 uint64_t bq_route_shown_timed(const struct bq_route_shown *r);
 
-/* "GET" … "OPTIONS", or "other". */
-const char *bq_method_name(uint32_t method);
-
 #endif

@@ -11,15 +11,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const method_names[] = {"GET",   "HEAD",   "POST",    "PUT",
-                                           "PATCH", "DELETE", "OPTIONS", "ANY"};
-
 static enum bq_method method_of(const char *name)
 {
     for (int i = 0; i < BQ_METHOD_OTHER; i++)
-        if (strcmp(name, method_names[i]) == 0)
+        if (strcmp(name, bq_method_name((enum bq_method)i)) == 0)
             return (enum bq_method)i;
     return BQ_METHOD_OTHER;
+}
+
+static const char *declared_method(const struct bq_route *route)
+{
+    return route->method == BQ_METHOD_OTHER ? "ANY" : bq_method_name(route->method);
 }
 
 /* What is wrong with a declaration. */
@@ -121,8 +123,8 @@ static int add_route(struct bq_app *app, struct bq_route *route)
     uint32_t number = (uint32_t)(route - app->routes);
     if (!route->path || !route->place)
         return BQ_MEMORY;
-    route->tally = bq_tally_get(app->tallies, bq_str_cstr(method_names[route->method]),
-                                bq_str_cstr(route->path));
+    route->tally =
+        bq_tally_get(app->tallies, bq_str_cstr(declared_method(route)), bq_str_cstr(route->path));
     if (!route->tally)
         return BQ_MEMORY;
     int rc = bq_pattern_parse(&route->pattern, bq_str_cstr(route->path), error);
@@ -133,7 +135,7 @@ static int add_route(struct bq_app *app, struct bq_route *route)
         name_params(route);
     else if (rc == BQ_CONFLICT)
         complain(app, "%s: the route %s \"%s\" is there already: %s declares \"%s\"", route->place,
-                 method_names[route->method], route->path, app->routes[other].place,
+                 declared_method(route), route->path, app->routes[other].place,
                  app->routes[other].path);
     else if (rc == BQ_INVALID)
         complain(app, "%s: the route's path \"%s\": %s", route->place, route->path, error);

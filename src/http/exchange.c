@@ -1,6 +1,15 @@
 /* exchange.c: the life of an exchange and the lookup of fields. */
 #include "http/exchange.h"
 
+const char *bq_method_name(enum bq_method m)
+{
+    static const char *const names[BQ_METHOD_COUNT] = {
+        [BQ_GET] = "GET",     [BQ_HEAD] = "HEAD",     [BQ_POST] = "POST",       [BQ_PUT] = "PUT",
+        [BQ_PATCH] = "PATCH", [BQ_DELETE] = "DELETE", [BQ_OPTIONS] = "OPTIONS",
+    };
+    return m < BQ_METHOD_OTHER ? names[m] : "other";
+}
+
 void bq_exchange_init(struct bq_exchange *ex, const struct bq_sink *sink, void *conn)
 {
     /* Not memset: the first block stays untouched until it is used. */

@@ -35,6 +35,9 @@ enum bq_method {
 };
 #define BQ_METHOD_COUNT 8
 
+/* "GET" … "OPTIONS", or "other". */
+const char *bq_method_name(enum bq_method m);
+
 struct bq_field {
     bq_str name;  /* in a request as received, letter case kept */
     bq_str value; /* without surrounding white space */

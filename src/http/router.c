@@ -281,11 +281,11 @@ int bq_router_freeze(struct bq_router *r)
 
 int bq_allow_write(struct bq_buf *out, uint32_t allow)
 {
-    static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
     int rc = BQ_OK;
     size_t len = out->len;
-    for (size_t m = 0; rc == BQ_OK && m < sizeof names / sizeof names[0]; m++)
+    for (unsigned m = 0; rc == BQ_OK && m < BQ_METHOD_OTHER; m++)
         if (allow & (1u << m))
-            rc = bq_buf_printf(out, "%s%s", out->len > len ? ", " : "", names[m]);
+            rc = bq_buf_printf(out, "%s%s", out->len > len ? ", " : "",
+                               bq_method_name((enum bq_method)m));
     return rc;
 }

@@ -83,15 +83,6 @@ static void fails_without_memory(void **state)
 }
 #endif
 
-static void methods_have_names(void **state)
-{
-    (void)state;
-    assert_string_equal(bq_method_name(BQ_GET), "GET");
-    assert_string_equal(bq_method_name(BQ_OPTIONS), "OPTIONS");
-    assert_string_equal(bq_method_name(BQ_METHOD_OTHER), "other");
-    assert_string_equal(bq_method_name(4000000), "other");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,7 +92,6 @@ int main(void)
 #ifdef BQ_FAULTS
         cmocka_unit_test(fails_without_memory),
 #endif
-        cmocka_unit_test(methods_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

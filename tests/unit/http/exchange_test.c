@@ -56,9 +56,19 @@ static void fields_are_found_by_name_letters_folded(void **state)
     assert_null(bq_request_find(&r, BQ_STR("Accep")));
 }
 
+static void methods_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(bq_method_name(BQ_GET), "GET");
+    assert_string_equal(bq_method_name(BQ_OPTIONS), "OPTIONS");
+    assert_string_equal(bq_method_name(BQ_METHOD_OTHER), "other");
+    assert_string_equal(bq_method_name((enum bq_method)4000000), "other");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_have_names),
         cmocka_unit_test(reset_forgets_the_request_and_keeps_the_connection),
         cmocka_unit_test(small_requests_lie_in_the_first_block),
         cmocka_unit_test(fields_are_found_by_name_letters_folded),
