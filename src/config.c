@@ -16,13 +16,13 @@
 
 #define NAME_BYTES_MAX 64
 
-__attribute__((format(printf, 2, 3))) static void complain(struct bq_config_error *error,
-                                                           const char *format, ...)
+int bq_config_fail(struct bq_config_error *error, int rc, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
     vsnprintf(error->text, sizeof error->text, format, ap);
     va_end(ap);
+    return rc;
 }
 
 static int refuse_value(const struct bq_option *o, bq_str value, const char *place,
@@ -31,9 +31,8 @@ static int refuse_value(const struct bq_option *o, bq_str value, const char *pla
     char right[BQ_OPTION_TEXT_MAX];
     int shown = value.n > 80 ? 80 : (int)value.n;
     bq_option_describe(o, right);
-    complain(error, "%s: option \"%s\" cannot be \"%.*s\": give %s", place, o->name, shown, value.p,
-             right);
-    return BQ_INVALID;
+    return bq_config_fail(error, BQ_INVALID, "%s: option \"%s\" cannot be \"%.*s\": give %s", place,
+                          o->name, shown, value.p, right);
 }
 
 static int refuse_name(enum bq_origin origin, bq_str name, const char *place,
@@ -43,10 +42,9 @@ static int refuse_name(enum bq_origin origin, bq_str name, const char *place,
     int shown = name.n > 80 ? 80 : (int)name.n;
     bq_option_suggest(origin, name, hint);
     if (origin == BQ_ORIGIN_COMMAND_LINE)
-        complain(error, "unknown option \"%.80s\": %s", place, hint);
-    else
-        complain(error, "%s: unknown option \"%.*s\": %s", place, shown, name.p, hint);
-    return BQ_INVALID;
+        return bq_config_fail(error, BQ_INVALID, "unknown option \"%.80s\": %s", place, hint);
+    return bq_config_fail(error, BQ_INVALID, "%s: unknown option \"%.*s\": %s", place, shown,
+                          name.p, hint);
 }
 
 static void *field_of(struct bq_config *c, const struct bq_option *o)
@@ -57,10 +55,8 @@ static void *field_of(struct bq_config *c, const struct bq_option *o)
 static int keep_text(struct bq_config *c, bq_str text, bq_str *out, struct bq_config_error *error)
 {
     bq_str copy = bq_arena_dup(&c->arena, text);
-    if (!copy.p) {
-        complain(error, "out of memory");
-        return BQ_MEMORY;
-    }
+    if (!copy.p)
+        return bq_config_fail(error, BQ_MEMORY, "out of memory");
     *out = copy;
     return BQ_OK;
 }
@@ -71,10 +67,9 @@ static int keep_item(struct bq_config *c, const struct bq_option *o, bool first,
     struct bq_list_value *list = field_of(c, o);
     if (first)
         list->count = 0;
-    if (list->count == BQ_LISTEN_MAX) {
-        complain(error, "%s: option \"%s\" takes %d values at most", place, o->name, BQ_LISTEN_MAX);
-        return BQ_INVALID;
-    }
+    if (list->count == BQ_LISTEN_MAX)
+        return bq_config_fail(error, BQ_INVALID, "%s: option \"%s\" takes %d values at most", place,
+                              o->name, BQ_LISTEN_MAX);
     int rc = keep_text(c, text, &list->items[list->count], error);
     list->count += rc == BQ_OK;
     return rc;
@@ -88,8 +83,8 @@ static int keep_network(struct bq_config *c, const struct bq_option *o, bool fir
         *set = (struct bq_networks){.count = 0};
     if (bq_networks_add(set, text) == BQ_OK)
         return BQ_OK;
-    complain(error, "%s: option \"%s\" takes %d networks at most", place, o->name, BQ_NETWORKS_MAX);
-    return BQ_INVALID;
+    return bq_config_fail(error, BQ_INVALID, "%s: option \"%s\" takes %d networks at most", place,
+                          o->name, BQ_NETWORKS_MAX);
 }
 
 static int set_option(struct bq_config *c, enum bq_origin origin, const struct bq_option *o,
@@ -224,7 +219,7 @@ int bq_config_read_app(struct bq_config *c, struct bq_app *app, struct bq_config
     *error->text = 0;
     int rc = bq_app_each_config(app, set_from_app, &r);
     if (rc != BQ_OK && !*error->text)
-        complain(error, "barq.config: %s", bq_rc_text(rc));
+        return bq_config_fail(error, rc, "barq.config: %s", bq_rc_text(rc));
     return rc;
 }
 
@@ -337,8 +332,7 @@ int bq_config_read_argument(struct bq_config *c, int argc, char *const *argv, in
     if (!value) {
         char right[BQ_OPTION_TEXT_MAX];
         bq_option_describe(o, right);
-        complain(error, "%s: the value is missing: give %s", place, right);
-        return BQ_INVALID;
+        return bq_config_fail(error, BQ_INVALID, "%s: the value is missing: give %s", place, right);
     }
     *at += 1 + took_next;
     return set_value(c, BQ_ORIGIN_COMMAND_LINE, o, bq_str_cstr(value), place, error);
@@ -348,11 +342,11 @@ int bq_config_check(const struct bq_config *c, struct bq_config_error *error)
 {
     if (c->proxy_protocol != BQ_PROXY_PROTOCOL_TRUSTED || bq_config_trust(c).proxies)
         return BQ_OK;
-    complain(error,
-             "option \"proxy_protocol\" is on, and no proxy is trusted: say with "
-             "\"trust_proxy\" which ones may name clients, or \"any\" instead of \"trusted\" "
-             "if nobody else can connect");
-    return BQ_INVALID;
+    return bq_config_fail(
+        error, BQ_INVALID,
+        "option \"proxy_protocol\" is on, and no proxy is trusted: say with "
+        "\"trust_proxy\" which ones may name clients, or \"any\" instead of \"trusted\" "
+        "if nobody else can connect");
 }
 
 /* What the rooms want to know. */

@@ -80,6 +80,10 @@ struct bq_config_error {
     char text[BQ_CONFIG_ERROR_MAX];
 };
 
+/* Formats the sentence. Gives: rc. */
+int bq_config_fail(struct bq_config_error *error, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* The defaults. */
 void bq_config_init(struct bq_config *c);
 void bq_config_release(struct bq_config *c);

@@ -7,24 +7,11 @@
 #include "net/proxy_header.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define TARGET_MAX  1024
 #define STATUS_LINE "HTTP/1.x 200"
-
-static int fail(struct bq_config_error *error, int rc, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int fail(struct bq_config_error *error, int rc, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(error->text, sizeof error->text, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* --- the question --------------------------------------------------------------------------- */
 
@@ -42,9 +29,9 @@ static int ask_configured(struct bq_health_question *q, const struct bq_config *
     int rc = listed ? bq_endpoint_parse(&q->endpoint, c->listen.items[0], reason)
                     : bq_endpoint_set(&q->endpoint, c->host, (uint16_t)c->port, reason);
     if (rc != BQ_OK)
-        return fail(error, rc, "%s", reason);
+        return bq_config_fail(error, rc, "%s", reason);
     if (!listed && c->port == 0)
-        return fail(error, BQ_INVALID, "port 0 is any: say which with --port or a URL");
+        return bq_config_fail(error, BQ_INVALID, "port 0 is any: say which with --port or a URL");
     return BQ_OK;
 }
 
@@ -58,11 +45,11 @@ static int ask_http(struct bq_health_question *q, bq_str rest, struct bq_config_
     if (slash < rest.n)
         q->target = behind(rest, slash);
     if (host.n == 0 || host.n > 255)
-        return fail(error, BQ_INVALID, "no host");
+        return bq_config_fail(error, BQ_INVALID, "no host");
     q->host = host;
     snprintf(with_port, sizeof with_port, "%.*s%s", BQ_STR_ARG(host), has_port ? "" : ":80");
     if (bq_endpoint_parse(&q->endpoint, bq_str_cstr(with_port), reason) != BQ_OK)
-        return fail(error, BQ_INVALID, "%s", reason);
+        return bq_config_fail(error, BQ_INVALID, "%s", reason);
     return BQ_OK;
 }
 
@@ -73,7 +60,7 @@ static int ask_unix(struct bq_health_question *q, bq_str url, struct bq_config_e
     if (colon < url.n)
         q->target = behind(url, colon + 1);
     if (bq_endpoint_parse(&q->endpoint, bq_str_of(url.p, colon), reason) != BQ_OK)
-        return fail(error, BQ_INVALID, "%s", reason);
+        return bq_config_fail(error, BQ_INVALID, "%s", reason);
     return BQ_OK;
 }
 
@@ -86,10 +73,10 @@ static int check_target(bq_str target, struct bq_config_error *error)
         good = target.p[i] > 0x20 && target.p[i] < 0x7f && target.p[i] != '#';
     if (good)
         return BQ_OK;
-    return fail(error, BQ_INVALID,
-                "a path begins with \"/\" and has no spaces, \"#\" or control "
-                "characters (at most %d bytes)",
-                TARGET_MAX);
+    return bq_config_fail(error, BQ_INVALID,
+                          "a path begins with \"/\" and has no spaces, \"#\" or control "
+                          "characters (at most %d bytes)",
+                          TARGET_MAX);
 }
 
 int bq_health_question_set(struct bq_health_question *q, const struct bq_config *c, const char *url,
@@ -108,8 +95,8 @@ int bq_health_question_set(struct bq_health_question *q, const struct bq_config 
         q->proxied = c->proxy_protocol;
         rc = ask_configured(q, c, error);
     } else {
-        return fail(error, BQ_INVALID,
-                    "it must be /path, http://host:port/path or unix:/socket:/path");
+        return bq_config_fail(error, BQ_INVALID,
+                              "it must be /path, http://host:port/path or unix:/socket:/path");
     }
     return rc == BQ_OK ? check_target(q->target, error) : rc;
 }
@@ -184,12 +171,12 @@ int bq_health_ask(const struct bq_health_question *q, uint32_t ms_max,
         close(fd);
     bq_endpoint_text(&q->endpoint, where);
     if (rc != BQ_OK)
-        return fail(error, BQ_SYSTEM, "%s does not answer: %s", where,
-                    reason == EAGAIN ? "it takes too long" : strerror(reason));
+        return bq_config_fail(error, BQ_SYSTEM, "%s does not answer: %s", where,
+                              reason == EAGAIN ? "it takes too long" : strerror(reason));
     if (status == 0)
-        return fail(error, BQ_INVALID, "%s does not speak HTTP/1", where);
+        return bq_config_fail(error, BQ_INVALID, "%s does not speak HTTP/1", where);
     if (status < 200 || status > 399)
-        return fail(error, BQ_INVALID, "%s answers %s %.*s with %u", where, q->method,
-                    BQ_STR_ARG(q->target), status);
+        return bq_config_fail(error, BQ_INVALID, "%s answers %s %.*s with %u", where, q->method,
+                              BQ_STR_ARG(q->target), status);
     return BQ_OK;
 }

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,18 +18,6 @@
 
 #define PROGRAM  "barq-server"
 #define SLICE_MS 100 /* between two looks whether the server is still there */
-
-static int fail(struct bq_config_error *error, int rc, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int fail(struct bq_config_error *error, int rc, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(error->text, sizeof error->text, format, ap);
-    va_end(ap);
-    return rc;
-}
 
 /* --- what the kernel says of a process -------------------------------------------------------- */
 
@@ -131,7 +118,8 @@ int bq_reload_find(const char *number, pid_t *pid, struct bq_config_error *error
     uint64_t n;
     if (number) {
         if (bq_str_u64(bq_str_cstr(number), &n) != BQ_OK || n == 0 || n > INT_MAX)
-            return fail(error, BQ_INVALID, "\"%.80s\" is not the number of a process", number);
+            return bq_config_fail(error, BQ_INVALID, "\"%.80s\" is not the number of a process",
+                                  number);
         *pid = (pid_t)n;
         return BQ_OK;
     }
@@ -139,9 +127,11 @@ int bq_reload_find(const char *number, pid_t *pid, struct bq_config_error *error
     if (count == 1)
         return BQ_OK;
     if (count == 0)
-        return fail(error, BQ_INVALID,
-                    "no " PROGRAM " serves that this user can see: say which with its PID");
-    return fail(error, BQ_INVALID, "%u of them serve (%s): say which with its PID", count, text);
+        return bq_config_fail(error, BQ_INVALID,
+                              "no " PROGRAM
+                              " serves that this user can see: say which with its PID");
+    return bq_config_fail(error, BQ_INVALID, "%u of them serve (%s): say which with its PID", count,
+                          text);
 }
 
 /* --- asking ----------------------------------------------------------------------------------- */
@@ -150,19 +140,21 @@ static int check_program(pid_t pid, struct bq_config_error *error)
 {
     char program[PATH_MAX], ours[PATH_MAX], its[PATH_MAX];
     if (kill(pid, 0) != 0 && errno == ESRCH)
-        return fail(error, BQ_INVALID, "there is no process %d", (int)pid);
+        return bq_config_fail(error, BQ_INVALID, "there is no process %d", (int)pid);
     if (!read_program(pid, program))
-        return fail(error, BQ_INVALID, "process %d cannot be looked at: %s", (int)pid,
-                    strerror(errno));
+        return bq_config_fail(error, BQ_INVALID, "process %d cannot be looked at: %s", (int)pid,
+                              strerror(errno));
     if (strcmp(program, PROGRAM) != 0)
-        return fail(error, BQ_INVALID, "process %d is \"%.80s\", no " PROGRAM, (int)pid, program);
+        return bq_config_fail(error, BQ_INVALID, "process %d is \"%.80s\", no " PROGRAM, (int)pid,
+                              program);
     if (!read_link(getpid(), "ns/pid", ours) || !read_link(pid, "ns/pid", its) ||
         strcmp(ours, its) == 0)
         return BQ_OK;
-    return fail(error, BQ_INVALID,
-                "process %d is in a container, which hears and answers only its own processes: run "
-                "this command there",
-                (int)pid);
+    return bq_config_fail(
+        error, BQ_INVALID,
+        "process %d is in a container, which hears and answers only its own processes: run "
+        "this command there",
+        (int)pid);
 }
 
 /* Two that are pending at once would be one to the server, and one of those who asked would wait
@@ -173,14 +165,15 @@ static int wait_for_turn(pid_t pid, uint64_t deadline_ms, struct bq_config_error
     struct process p;
     for (;;) {
         if (!read_process(pid, &p))
-            return fail(error, BQ_SYSTEM, "process %d has ended", (int)pid);
+            return bq_config_fail(error, BQ_SYSTEM, "process %d has ended", (int)pid);
         if (!serves(&p))
-            return fail(error, BQ_INVALID, "process %d does not serve: it runs another command",
-                        (int)pid);
+            return bq_config_fail(error, BQ_INVALID,
+                                  "process %d does not serve: it runs another command", (int)pid);
         if (!has(p.pending, SIGHUP))
             return BQ_OK;
         if (bq_clock_ms() >= deadline_ms)
-            return fail(error, BQ_SYSTEM, "process %d has other reloads to do first", (int)pid);
+            return bq_config_fail(error, BQ_SYSTEM, "process %d has other reloads to do first",
+                                  (int)pid);
         nanosleep(&slice, NULL);
     }
 }
@@ -190,8 +183,8 @@ static int become_user_of(pid_t pid, struct bq_config_error *error)
     struct process p;
     if (geteuid() != 0 || !read_process(pid, &p) || setresuid(p.uid, p.uid, p.uid) == 0)
         return BQ_OK;
-    return fail(error, BQ_SYSTEM, "cannot become the user %u of process %d: %s", p.uid, (int)pid,
-                strerror(errno));
+    return bq_config_fail(error, BQ_SYSTEM, "cannot become the user %u of process %d: %s", p.uid,
+                          (int)pid, strerror(errno));
 }
 
 /* A failed reload is no answer, but an outcome. */
@@ -202,10 +195,11 @@ static int wait_for_answer(pid_t pid, uint64_t deadline_ms, int *outcome,
         if (bq_signals_wait_answer(pid, SLICE_MS, outcome))
             return BQ_OK;
         if (kill(pid, 0) != 0 && errno == ESRCH)
-            return fail(error, BQ_SYSTEM, "process %d has ended", (int)pid);
+            return bq_config_fail(error, BQ_SYSTEM, "process %d has ended", (int)pid);
     }
-    return fail(error, BQ_SYSTEM, "process %d has not come to the end of it yet: its log will tell",
-                (int)pid);
+    return bq_config_fail(error, BQ_SYSTEM,
+                          "process %d has not come to the end of it yet: its log will tell",
+                          (int)pid);
 }
 
 const char *bq_reload_outcome_text(int outcome)
@@ -238,11 +232,13 @@ int bq_reload_ask(pid_t pid, uint32_t ms_max, struct bq_config_error *error)
     if (rc != BQ_OK)
         return rc;
     if (bq_signals_ask(pid, SIGHUP) != BQ_OK)
-        return fail(error, BQ_SYSTEM, "process %d cannot be asked: %s", (int)pid, strerror(errno));
+        return bq_config_fail(error, BQ_SYSTEM, "process %d cannot be asked: %s", (int)pid,
+                              strerror(errno));
     rc = wait_for_answer(pid, deadline_ms, &outcome, error);
     const char *problem = rc == BQ_OK ? bq_reload_outcome_text(outcome) : NULL;
     if (!problem)
         return rc;
-    return fail(error, BQ_INVALID, "process %d: %s%s", (int)pid, problem,
-                outcome == BQ_SIGNALS_TOO_EARLY ? "" : "; the old goes on, and its log says more");
+    return bq_config_fail(
+        error, BQ_INVALID, "process %d: %s%s", (int)pid, problem,
+        outcome == BQ_SIGNALS_TOO_EARLY ? "" : "; the old goes on, and its log says more");
 }
