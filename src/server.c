@@ -429,12 +429,18 @@ static bool stop_workers(struct bq_server *s)
     return count_dropping(s) > 0 && join_all(s, bq_clock_ms() + DROP_MS);
 }
 
+/* That time, but not before a moment has passed. */
+static uint64_t grace(uint64_t deadline_ms)
+{
+    uint64_t soon_ms = bq_clock_ms() + STOP_MS;
+    return deadline_ms > soon_ms ? deadline_ms : soon_ms;
+}
+
 /* Nobody waits for its functions any more; a thread inside one can be neither stopped nor joined.
  */
 static void end_offload(struct bq_server *s, uint64_t deadline_ms, int code)
 {
-    uint64_t now = bq_clock_ms();
-    if (bq_offload_stop(s->offload, deadline_ms > now + STOP_MS ? deadline_ms : now + STOP_MS))
+    if (bq_offload_stop(s->offload, grace(deadline_ms)))
         return;
     bq_error("a function of barq.offload did not come to its end and is cut off");
     _exit(code);
@@ -452,8 +458,7 @@ static int fail_start(struct bq_server *s)
 
 static void end_load(struct bq_server *s, uint64_t deadline_ms)
 {
-    uint64_t now = bq_clock_ms();
-    if (bq_reload_end_load(s, deadline_ms > now + STOP_MS ? deadline_ms : now + STOP_MS))
+    if (bq_reload_end_load(s, grace(deadline_ms)))
         return;
     bq_error("code that did not come to its end while it was reloaded is cut off");
     _exit(0);
