@@ -8,7 +8,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* How long a look waits for reports. */
 #define REPORT_MS_MAX 100
@@ -16,6 +15,10 @@
 /* A worker that has stood still, or was inside Lua with clients waiting, for so long is beyond
  * help. */
 #define LOST_US 30000000
+
+#define BACKLOG 64
+
+_Static_assert(BQ_FLIGHT_WHERE_MAX == BQ_APP_WHERE_MAX, "a flight has room for where it stands");
 
 /* --- in the workers' threads ---------------------------------------------------------------- */
 
@@ -85,7 +88,6 @@ static void keep_flight(void *arg, const struct bq_serve_flight *flight)
     const struct bq_request *r = &flight->exchange->request;
     uint64_t age_us = walk->now_us > flight->began_us ? walk->now_us - flight->began_us : 0;
     struct bq_flight_shown *f = place_for(walk->part, age_us);
-    struct bq_app_progress progress;
     if (!f)
         return;
     *f = (struct bq_flight_shown){
@@ -93,8 +95,7 @@ static void keep_flight(void *arg, const struct bq_serve_flight *flight)
     copy_text(f->method, sizeof f->method, r->method_name);
     copy_text(f->target, sizeof f->target, r->target);
     f->client[flight->exchange->sink->peer(flight->exchange, f->client)] = 0;
-    bq_app_progress(flight->exchange, &progress);
-    copy_text(f->where, sizeof f->where, bq_str_cstr(progress.where));
+    bq_app_progress(flight->exchange, f->where);
 }
 
 static void on_ask(struct bq_job *job)
@@ -357,25 +358,10 @@ static bool allocate(struct bq_inside *i)
     return true;
 }
 
-static int open_port(struct bq_inside *i, int *fd)
-{
-    const bq_str where = i->server->config->admin;
-    char reason[256];
-    if (bq_endpoint_parse(&i->endpoint, where, reason) != BQ_OK) {
-        bq_server_complain("--admin: %s", reason);
-        return BQ_INVALID;
-    }
-    if (bq_listen(&i->endpoint, false, 64, fd) == BQ_OK)
-        return BQ_OK;
-    bq_server_complain("--admin %.*s cannot be opened: %s%s", BQ_STR_ARG(where), strerror(errno),
-                       errno == EADDRINUSE ? ": choose another port, or end who has it" : "");
-    return BQ_SYSTEM;
-}
-
 int bq_inside_start(struct bq_inside *i, struct bq_server *server)
 {
     const struct bq_admin_source source = {i, phase, is_alive, look};
-    int fd;
+    struct bq_config_error error;
     *i = (struct bq_inside){.server = server};
     if (!server->config->admin.n)
         return BQ_OK;
@@ -386,10 +372,13 @@ int bq_inside_start(struct bq_inside *i, struct bq_server *server)
         bq_server_complain("out of memory");
         return BQ_MEMORY;
     }
-    int rc = open_port(i, &fd);
-    if (rc != BQ_OK)
+    int rc =
+        bq_listeners_open_one(&i->listeners, "--admin", server->config->admin, BACKLOG, &error);
+    if (rc != BQ_OK) {
+        bq_server_complain("%s", error.text);
         return rc;
-    i->admin = bq_admin_start(fd, &source);
+    }
+    i->admin = bq_admin_start(bq_listeners_take(&i->listeners, 0, 0), &source);
     if (i->admin)
         return BQ_OK;
     bq_server_complain("the admin port cannot start: %s", strerror(errno));
@@ -401,22 +390,18 @@ void bq_inside_set_phase(struct bq_inside *i, enum bq_admin_phase to)
     atomic_store(&i->phase, (int)to);
 }
 
-bool bq_inside_text(const struct bq_inside *i, char out[static BQ_ENDPOINT_TEXT_MAX])
+bool bq_inside_text(const struct bq_inside *i, char out[static BQ_LISTENERS_TEXT_MAX])
 {
     if (i->admin)
-        bq_endpoint_text(&i->endpoint, out);
+        bq_listeners_text(&i->listeners, out);
     return i->admin;
 }
 
-/* The file of a UNIX socket goes with it. */
 void bq_inside_stop(struct bq_inside *i)
 {
-    if (!i->admin)
-        return;
     bq_admin_stop(i->admin);
-    if (i->endpoint.sa.sa_family == AF_UNIX)
-        unlink(i->endpoint.un.sun_path);
     i->admin = NULL;
+    bq_listeners_close(&i->listeners);
 }
 
 void bq_inside_release(struct bq_inside *i)

@@ -10,7 +10,7 @@
 #define BQ_INSIDE_H
 
 #include "admin/admin.h"
-#include "net/listener.h"
+#include "listeners.h"
 
 #include <pthread.h>
 
@@ -35,10 +35,10 @@ struct bq_inside_part {
 
 struct bq_inside {
     struct bq_server *server;
-    struct bq_admin *admin; /* NULL: there is no admin port */
-    bool opened;            /* there is something to release */
-    atomic_int phase;       /* enum bq_admin_phase */
-    struct bq_endpoint endpoint;
+    struct bq_admin *admin;        /* NULL: there is no admin port */
+    bool opened;                   /* there is something to release */
+    atomic_int phase;              /* enum bq_admin_phase */
+    struct bq_listeners listeners; /* the port's */
     pthread_mutex_t lock;
     pthread_cond_t reported;
     struct bq_inside_part *parts; /* by the worker's number */
@@ -55,7 +55,7 @@ int bq_inside_start(struct bq_inside *i, struct bq_server *server);
 void bq_inside_set_phase(struct bq_inside *i, enum bq_admin_phase to);
 
 /* Where it is, for people. False: nowhere. */
-bool bq_inside_text(const struct bq_inside *i, char out[static BQ_ENDPOINT_TEXT_MAX]);
+bool bq_inside_text(const struct bq_inside *i, char out[static BQ_LISTENERS_TEXT_MAX]);
 
 /* Ends it, after which no worker is looked at. Harmless when it was not started. Thread: main. */
 void bq_inside_stop(struct bq_inside *i);

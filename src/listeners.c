@@ -30,24 +30,28 @@ static void describe(const struct bq_listener *l, char *out, size_t n)
     snprintf(out, n, "port %s on %s", colon + 1, host + 3);
 }
 
-static int refuse(const struct bq_listener *l, bool listed, int reason,
+/* By which options an endpoint's port, or path, and its address are chosen. */
+struct choice {
+    const char *port, *host;
+};
+
+static int refuse(const struct bq_listener *l, struct choice choice, int reason,
                   struct bq_config_error *error)
 {
     char what[BQ_ENDPOINT_TEXT_MAX + 16];
-    const char *option = listed ? "--listen" : "--port";
     describe(l, what, sizeof what);
     if (reason == EADDRINUSE)
         snprintf(error->text, sizeof error->text,
                  "%s is in use: stop the other program or choose another %s with %s", what,
-                 is_unix(l) ? "path" : "port", option);
+                 is_unix(l) ? "path" : "port", choice.port);
     else if (reason == EACCES && !is_unix(l))
         snprintf(error->text, sizeof error->text,
                  "%s needs privileges (CAP_NET_BIND_SERVICE): choose a port from 1024 on with %s",
-                 what, option);
+                 what, choice.port);
     else if (reason == EADDRNOTAVAIL)
         snprintf(error->text, sizeof error->text,
                  "%s: this machine does not have the address: choose another with %s", what,
-                 listed ? "--listen" : "--host");
+                 choice.host);
     else
         snprintf(error->text, sizeof error->text, "%s cannot be opened: %s", what,
                  strerror(reason));
@@ -112,29 +116,43 @@ static int add_item(struct bq_listeners *all, struct bq_listener *l, struct bq_c
     return BQ_OK;
 }
 
-static int open_item(struct bq_listeners *all, const struct bq_config *c, bool listed, size_t i,
-                     struct bq_config_error *error)
+/* Its endpoint is set. */
+static int open_item(struct bq_listeners *all, struct bq_listener *l, struct choice choice,
+                     int backlog, struct bq_config_error *error)
 {
-    struct bq_listener *l = &all->items[i];
-    int rc = parse(l, c, listed, i, error);
-    if (rc == BQ_OK)
-        rc = add_item(all, l, error);
+    int rc = add_item(all, l, error);
     if (rc != BQ_OK)
         return rc;
-    rc = is_unix(l) ? open_unix(l, all->workers, (int)c->backlog)
-                    : open_tcp(l, all->workers, (int)c->backlog);
-    return rc == BQ_OK ? rc : refuse(l, listed, errno, error);
+    rc = is_unix(l) ? open_unix(l, all->workers, backlog) : open_tcp(l, all->workers, backlog);
+    return rc == BQ_OK ? rc : refuse(l, choice, errno, error);
 }
 
 int bq_listeners_open(struct bq_listeners *l, const struct bq_config *c, unsigned workers,
                       struct bq_config_error *error)
 {
     bool listed = bq_config_uses_listen(c);
+    const struct choice choice = {listed ? "--listen" : "--port", listed ? "--listen" : "--host"};
     size_t count = listed ? c->listen.count : 1;
     int rc = BQ_OK;
     *l = (struct bq_listeners){.workers = workers};
-    for (size_t i = 0; i < count && rc == BQ_OK; i++)
-        rc = open_item(l, c, listed, i, error);
+    for (size_t i = 0; i < count && rc == BQ_OK; i++) {
+        rc = parse(&l->items[i], c, listed, i, error);
+        if (rc == BQ_OK)
+            rc = open_item(l, &l->items[i], choice, (int)c->backlog, error);
+    }
+    if (rc != BQ_OK)
+        bq_listeners_close(l);
+    return rc;
+}
+
+int bq_listeners_open_one(struct bq_listeners *l, const char *option, bq_str endpoint, int backlog,
+                          struct bq_config_error *error)
+{
+    char reason[256];
+    *l = (struct bq_listeners){.workers = 1};
+    if (bq_endpoint_parse(&l->items[0].endpoint, endpoint, reason) != BQ_OK)
+        return bq_config_fail(error, BQ_INVALID, "%s: %s", option, reason);
+    int rc = open_item(l, &l->items[0], (struct choice){option, option}, backlog, error);
     if (rc != BQ_OK)
         bq_listeners_close(l);
     return rc;

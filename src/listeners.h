@@ -32,6 +32,10 @@ struct bq_listeners {
 int bq_listeners_open(struct bq_listeners *l, const struct bq_config *c, unsigned workers,
                       struct bq_config_error *error);
 
+/* Instead of that: the endpoint that an option names, for one worker. Fails: likewise. */
+int bq_listeners_open_one(struct bq_listeners *l, const char *option, bq_str endpoint, int backlog,
+                          struct bq_config_error *error);
+
 /* Instead of that: the sockets that are descriptors first, first + 1, …, count of them (at most
  * BQ_LISTEN_MAX). Takes the descriptors. Fails: likewise. */
 int bq_listeners_inherit(struct bq_listeners *l, int first, unsigned count, unsigned workers,

@@ -112,13 +112,9 @@ struct bq_app_figures bq_app_figures(const struct bq_app *app);
 
 #define BQ_APP_WHERE_MAX 200
 
-/* Where the work for an exchange stands, which this app or one before it was given and has not
- * responded to: the route's path ("": none matched), and a text such as "sleep at app.lua:12". */
-struct bq_app_progress {
-    bq_str route; /* valid: as long as the exchange */
-    char where[BQ_APP_WHERE_MAX];
-};
-void bq_app_progress(const struct bq_exchange *ex, struct bq_app_progress *out);
+/* Where the work for an exchange stands, which an application was given and has not responded to,
+ * such as "sleep at app.lua:12". */
+void bq_app_progress(const struct bq_exchange *ex, char out[static BQ_APP_WHERE_MAX]);
 
 /* What Lua's collector has taken. Thread: any, as long as the app lives. */
 struct bq_collector_view bq_app_collector(const struct bq_app *app);

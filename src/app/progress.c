@@ -45,16 +45,13 @@ static const char *describe_step(const struct bq_call *call)
     }
 }
 
-void bq_app_progress(const struct bq_exchange *ex, struct bq_app_progress *out)
+void bq_app_progress(const struct bq_exchange *ex, char out[static BQ_APP_WHERE_MAX])
 {
     const struct bq_call *call = ex->app;
-    *out = (struct bq_app_progress){BQ_STR(""), ""};
-    if (call && call->route)
-        out->route = bq_str_cstr(call->route->path);
-    if (call && call->task && call->task->waiting && describe_stack(call->task->L, out->where))
+    if (call && call->task && call->task->waiting && describe_stack(call->task->L, out))
         return;
     if (call && call->outer && call->outer->waiting && !call->task &&
-        describe_stack(call->outer->L, out->where))
+        describe_stack(call->outer->L, out))
         return;
-    snprintf(out->where, sizeof out->where, "%s", call ? describe_step(call) : "its answer");
+    snprintf(out, BQ_APP_WHERE_MAX, "%s", call ? describe_step(call) : "its answer");
 }
