@@ -16,7 +16,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT BARQ_SANITIZE)
-    add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+    add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fno-plt)
     add_link_options(-Wl,-z,relro,-z,now)
 endif()
 # A Lua error unwinds C frames. With -fexceptions (preset tsan) the thread sanitizer notices;

@@ -3,11 +3,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/rc.h"
 #include "base/thread.h"
 #include "server.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -303,8 +303,7 @@ static void bury(struct bq_adoption *a, struct bq_worker *w, uint64_t now_ms)
     bq_worker_release(w);
     bq_worker_init(w, a->server, w->number);
     a->standbys--;
-    /* What it shared with others, a burst of them perhaps, lies in pieces where glibc keeps it. */
-    malloc_trim(0);
+    bq_heap_trim(); /* its own and what a burst of them left behind */
 }
 
 static bool is_starting(struct bq_adoption *a)

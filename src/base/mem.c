@@ -1,10 +1,19 @@
-/* mem.c: the heap, with a fault site and a count of live blocks. */
+/*
+ * mem.c: the heap, with a fault site and a count of live blocks.
+ *
+ * malloc is mimalloc's, for everything in the process, unless sanitizers bring their own: what Lua
+ * frees in one go and needs again for the next requests lies together in its pages, and a thread's
+ * blocks do not lie in pieces among another's.
+ */
 #include "base/mem.h"
 
 #include "base/fault.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef BQ_MIMALLOC
+#include <mimalloc.h>
+#endif
 
 #ifdef BQ_FAULTS
 #include <stdatomic.h>
@@ -55,6 +64,28 @@ void *bq_alloc_must(size_t n)
     }
     LIVE(1);
     return p;
+}
+
+void *bq_heap_alloc(size_t n)
+{
+    return malloc(n);
+}
+
+void *bq_heap_realloc(void *p, size_t n)
+{
+    return realloc(p, n);
+}
+
+void bq_heap_free(void *p)
+{
+    free(p);
+}
+
+void bq_heap_trim(void)
+{
+#ifdef BQ_MIMALLOC
+    mi_collect(true);
+#endif
 }
 
 long bq_mem_live(void)

@@ -20,6 +20,15 @@ void bq_free(void *p);
  * a message and abort(). */
 void *bq_alloc_must(size_t n) __attribute__((malloc, returns_nonnull));
 
+/* The same without the count and the fault site, for Lua's blocks, whose allocator has its own
+ * (vm/memory.c). n: above 0. */
+void *bq_heap_alloc(size_t n) __attribute__((malloc));
+void *bq_heap_realloc(void *p, size_t n);
+void bq_heap_free(void *p);
+
+/* Gives back to the system what is free, as far as it lies together. Takes long. */
+void bq_heap_trim(void);
+
 /* Blocks now held, in builds with fault sites; 0 elsewhere. */
 long bq_mem_live(void);
 

@@ -2,8 +2,7 @@
 #include "vm/memory.h"
 
 #include "base/fault.h"
-
-#include <string.h>
+#include "base/mem.h"
 
 #define STEPMUL_DEFAULT 200 /* LuaJIT's own: the collector runs twice as fast as Lua allocates */
 #define STEPMUL_ALL     1000000 /* one step is nearly a whole collection */
@@ -95,55 +94,10 @@ static __attribute__((noinline)) bool admit(struct bq_vm *vm, size_t more)
     return true;
 }
 
-/* --- small blocks ------------------------------------------------------------------------- */
-
-/* LuaJIT's allocator takes 60 to 100 instructions for a block, and as many to free it. What the
- * collector frees in one go is what the requests until the next time need. */
-#define SPARE_BYTES_MAX ((ptrdiff_t)2 << 20)
-#define STEP            ((size_t)8)
-#define SMALL_MAX       (BQ_SPARE_SIZES * STEP)
-
-/* The list for blocks of 1 to SMALL_MAX bytes, which are as large as their step, so that one serves
- * any size of it. */
-static void **spares_of(struct bq_vm *vm, size_t bytes)
-{
-    return &vm->spares[(bytes - 1) / STEP];
-}
-
-static bool is_small(size_t bytes)
-{
-    return bytes - 1 < SMALL_MAX;
-}
-
-static size_t rounded(size_t bytes)
-{
-    return is_small(bytes) ? (bytes + STEP - 1) & ~(STEP - 1) : bytes;
-}
-
-/* What is taken and not held is spare. */
-static bool has_room(const struct bq_vm *vm)
-{
-    return (ptrdiff_t)(vm->bytes_taken - vm->bytes) < SPARE_BYTES_MAX;
-}
-
-static void *take(struct bq_vm *vm, size_t bytes)
-{
-    void **spares = spares_of(vm, bytes), *p = *spares;
-    if (p)
-        *spares = *(void **)p;
-    return p;
-}
-
-static void keep(struct bq_vm *vm, void *old, size_t bytes)
-{
-    void **spares = spares_of(vm, bytes);
-    *(void **)old = *spares;
-    *spares = old;
-}
-
+/* Before there is a state, LuaJIT does not survive a refusal (lua_newstate). */
 static bool may_grow(struct bq_vm *vm, size_t more)
 {
-    return (is_far(vm, more) || admit(vm, more)) && !BQ_FAULT(lua_alloc);
+    return (is_far(vm, more) || admit(vm, more)) && !(vm->L && BQ_FAULT(lua_alloc));
 }
 
 static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
@@ -152,57 +106,42 @@ static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
     return NULL;
 }
 
-/* A block of another size by way of a spare one: arrays grow through many sizes. */
-static void *move(struct bq_vm *vm, void *old, size_t old_bytes, size_t bytes)
+static __attribute__((noinline)) void *resize(struct bq_vm *vm, void *old, size_t old_bytes, size_t bytes)
 {
-    if (!is_small(old_bytes) || !is_small(bytes) || !has_room(vm))
-        return NULL;
-    void *p = take(vm, bytes);
-    if (!p)
-        return NULL;
-    memcpy(p, old, old_bytes < bytes ? old_bytes : bytes);
-    keep(vm, old, old_bytes);
-    return p;
-}
-
-/* Whatever is asked for. What LuaJIT had no memory for, it frees with the size that it would have
- * had. */
-static __attribute__((noinline)) void *resize(struct bq_vm *vm, void *old, size_t old_bytes,
-                                              size_t bytes)
-{
-    if (bytes == 0 && !old)
-        return NULL;
     if (bytes > old_bytes && !may_grow(vm, bytes - old_bytes))
         return refuse(vm);
-    void *p = old ? move(vm, old, old_bytes, bytes) : NULL;
-    if (!p) {
-        p = vm->alloc(vm->alloc_arg, old, rounded(old_bytes), rounded(bytes));
-        if (!p && bytes != 0)
-            return NULL;
-        vm->bytes_taken += rounded(bytes) - rounded(old_bytes);
-    }
+    void *p = bq_heap_realloc(old, bytes);
+    if (!p)
+        return refuse(vm);
     vm->bytes += bytes - old_bytes;
     return p;
 }
 
-/* Nearly every block is small and new, or small and freed: both ways call nothing. */
+static __attribute__((noinline)) void *take(struct bq_vm *vm, size_t bytes)
+{
+    if (!may_grow(vm, bytes))
+        return refuse(vm);
+    void *p = bq_heap_alloc(bytes);
+    if (!p)
+        return refuse(vm);
+    vm->bytes += bytes;
+    return p;
+}
+
+/* LuaJIT also frees what it had no memory for. */
+static __attribute__((noinline)) void *give(struct bq_vm *vm, void *old, size_t old_bytes)
+{
+    vm->bytes -= old ? old_bytes : 0;
+    bq_heap_free(old);
+    return NULL;
+}
+
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes)
 {
     struct bq_vm *vm = arg;
-    if (!old && is_small(bytes)) {
-        void *p = *spares_of(vm, bytes);
-        if (p && is_far(vm, bytes)) {
-            if (BQ_FAULT(lua_alloc))
-                return refuse(vm);
-            vm->bytes += bytes;
-            return take(vm, bytes);
-        }
-    } else if (old && bytes == 0 && is_small(old_bytes) && has_room(vm)) {
-        vm->bytes -= old_bytes;
-        keep(vm, old, old_bytes);
-        return NULL;
-    }
-    return resize(vm, old, old_bytes, bytes);
+    if (bytes == 0)
+        return give(vm, old, old_bytes);
+    return old ? resize(vm, old, old_bytes, bytes) : take(vm, bytes);
 }
 
 static void relieve(lua_State *L, void *arg)

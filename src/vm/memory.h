@@ -12,7 +12,7 @@
 
 #include "vm/vm.h"
 
-/* For lua_setallocf, with the vm as its argument: LuaJIT's own allocator, counted and bounded. */
+/* Lua's allocator, with the vm as its argument: the process's, counted and bounded. */
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes);
 
 /* Ends what the state runs by an error of that text, raised at each instruction that is interpreted

@@ -57,16 +57,12 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
     bq_list_init(&vm->idle);
     bq_list_init(&vm->waiting);
     bq_handles_init(&vm->handles);
-    vm->L = luaL_newstate();
+    vm->L = lua_newstate(bq_vm_alloc, vm);
     if (!vm->L) {
         bq_free(vm);
         return NULL;
     }
-    vm->alloc = lua_getallocf(vm->L, &vm->alloc_arg);
-    vm->bytes = vm->bytes_taken =
-        (size_t)lua_gc(vm->L, LUA_GCCOUNT, 0) * 1024 + (size_t)lua_gc(vm->L, LUA_GCCOUNTB, 0);
     vm->bytes_max = bytes_max;
-    lua_setallocf(vm->L, bq_vm_alloc, vm);
     lua_atpanic(vm->L, panic);
     if (bq_vm_protect(vm, open_state, vm) != BQ_OK) {
         bq_vm_free(vm);
@@ -80,13 +76,10 @@ void bq_vm_free(struct bq_vm *vm)
 {
     bq_tasks_drop(vm);
     bq_collector_release(vm);
-    if (vm->host) {
+    if (vm->host)
         bq_guest_release(vm);
-    } else {
-        /* LuaJIT gives its memory back as a whole only if the allocator is its own again. */
-        lua_setallocf(vm->L, vm->alloc, vm->alloc_arg);
+    else
         lua_close(vm->L);
-    }
     bq_handles_release(&vm->handles);
     bq_free(vm);
 }

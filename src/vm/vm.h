@@ -25,10 +25,6 @@ typedef void (*bq_vm_held_fn)(void *arg, const struct bq_task *task,
 /* What a task ends with when the application took its coroutine into its own hands. */
 enum bq_vm_text { BQ_VM_TEXT_YIELDED, BQ_VM_TEXT_RESUMED, BQ_VM_TEXT_COUNT };
 
-/* Small blocks that Lua has freed, by size in steps of 8 bytes: tables and strings come and go with
- * each request (memory.c). */
-#define BQ_SPARE_SIZES 66
-
 struct bq_vm {
     lua_State *L;
     struct bq_loop *loop;
@@ -44,13 +40,8 @@ struct bq_vm {
     struct bq_handles handles;   /* of tasks that Lua knows by number */
     int awaited, wrap, owned;    /* outward.c's, in the registry */
     int texts[BQ_VM_TEXT_COUNT]; /* the registry's: ready where nothing could catch an error */
-    lua_Alloc alloc;             /* LuaJIT's own allocator, behind the limit */
-    void *alloc_arg;
-    size_t bytes, bytes_max;
+    size_t bytes, bytes_max;     /* what Lua holds, and may hold; 0: whatever it wants */
     bq_raw raw_null;              /* what bq_raw_probe gave: 0 if values do not lie as raw.h says */
-    void *spares[BQ_SPARE_SIZES]; /* the first of each list; each begins with the next's address */
-    size_t
-        bytes_taken;   /* from LuaJIT's allocator: bytes, what they are rounded up by, and spares */
     size_t bytes_kept; /* what the last bq_vm_relieve could not collect */
     bool exhausted;    /* an allocation was refused since then */
     bool raising;      /* the limit is passed: "not enough memory" is raised soon (memory.h) */

@@ -54,19 +54,7 @@ static void compiled_code_that_keeps_too_much_is_ended(void **state)
     }
 }
 
-static void small_blocks_are_kept_but_not_all_of_them(void **state)
-{
-    struct bq_vm *vm = *state;
-    expect(vm, "local t = {} for i = 1, 50000 do t[i] = { i } end t = nil return 'made'", "made");
-    lua_gc(vm->L, LUA_GCCOLLECT, 0);
-    size_t kept = vm->bytes_taken - vm->bytes;
-    assert_true(kept > 100000);
-    assert_true(kept < ((size_t)2 << 20) + ((size_t)64 << 10));
-    expect(vm, "for i = 1, 100 do keep = { keep } end return 'again'", "again");
-    assert_true(vm->bytes_taken - vm->bytes < kept);
-}
-
-static void arrays_grow_and_shrink_through_kept_blocks(void **state)
+static void arrays_grow_and_shrink(void **state)
 {
     expect(*state,
            "for size = 1, 200 do\n"
@@ -153,8 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(small_blocks_are_kept_but_not_all_of_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(arrays_grow_and_shrink_through_kept_blocks, setup,
+        cmocka_unit_test_setup_teardown(arrays_grow_and_shrink, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
