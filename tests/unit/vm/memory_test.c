@@ -37,7 +37,7 @@ static void compiled_code_that_keeps_too_much_is_ended(void **state)
         "local t = {} for i = 1, 1e9 do t[i] = { i } end",
         "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(100) .. i end",
         "local t = {} for i = 1, 1e9 do t['k' .. i] = i end",
-        "local s = '' for i = 1, 1e9 do s = s .. ('y'):rep(1000) end",
+        "local s = '' for i = 1, 1e9 do s = s .. ('y'):rep(20000) end",
         "local t = {} for i = 1, 1e9 do t[i] = function() return i end end",
         "local t = {} for i = 1, 1e9 do t[i] = coroutine.create(print) end",
     };
