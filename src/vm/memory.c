@@ -94,6 +94,8 @@ static __attribute__((noinline)) bool admit(struct bq_vm *vm, size_t more)
     return true;
 }
 
+/* --- the allocator: three functions that need no more registers than each of them does ----- */
+
 /* Before there is a state, LuaJIT does not survive a refusal (lua_newstate). */
 static bool may_grow(struct bq_vm *vm, size_t more)
 {
@@ -106,7 +108,8 @@ static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
     return NULL;
 }
 
-static __attribute__((noinline)) void *resize(struct bq_vm *vm, void *old, size_t old_bytes, size_t bytes)
+static __attribute__((noinline)) void *resize(struct bq_vm *vm, void *old, size_t old_bytes,
+                                              size_t bytes)
 {
     if (bytes > old_bytes && !may_grow(vm, bytes - old_bytes))
         return refuse(vm);

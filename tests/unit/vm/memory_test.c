@@ -141,8 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(arrays_grow_and_shrink, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(arrays_grow_and_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_to_end_catches_nothing, setup, teardown),
