@@ -1,6 +1,7 @@
 /* main.c: from the command line to the command. */
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/rc.h"
 #include "check.h"
 #include "command_line.h"
@@ -194,6 +195,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
 #endif
+    bq_heap_open();
     raise_stack();
     bq_config_init(&config);
     if (bq_command_line_parse(&line, &config, argc, argv, &error) == BQ_OK) {

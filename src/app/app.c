@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "vm/memory.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -335,7 +336,7 @@ int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options)
     assert(app->pending == 0);
     bq_routes_free(app);
     app->options = *options;
-    app->vm->bytes_max = options->lua_bytes_max;
+    bq_vm_limit(app->vm, options->lua_bytes_max);
     int rc = call_logged(app, freeze, &f, "the application");
     if (f.rc == BQ_MEMORY)
         bq_error("the application: out of memory");

@@ -81,6 +81,13 @@ void bq_heap_free(void *p)
     free(p);
 }
 
+void bq_heap_open(void)
+{
+#ifdef BQ_MIMALLOC
+    mi_option_set(mi_option_segment_decommit_delay, 0);
+#endif
+}
+
 void bq_heap_trim(void)
 {
 #ifdef BQ_MIMALLOC

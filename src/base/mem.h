@@ -20,6 +20,10 @@ void bq_free(void *p);
  * a message and abort(). */
 void *bq_alloc_must(size_t n) __attribute__((malloc, returns_nonnull));
 
+/* Once, before there are threads: segments of the heap (32 MiB) that are free go back to the system
+ * at once, and not when the heap is used again, which may be never. */
+void bq_heap_open(void);
+
 /* The same without the count and the fault site, for Lua's blocks, whose allocator has its own
  * (vm/memory.c). n: above 0. */
 void *bq_heap_alloc(size_t n) __attribute__((malloc));

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "vm/vm.h"
+#include "vm/memory.h"
 
 #define GARBAGE_MIN ((size_t)1 << 20)
 #define QUANTUM     ((size_t)32 << 10) /* allocated between two steps of a cycle, at least */
@@ -69,6 +69,7 @@ static void rest(struct bq_vm *vm, size_t kept)
     if (vm->bytes_max && garbage > vm->bytes_max / 4)
         garbage = vm->bytes_max / 4;
     size_t fresh = vm->bytes - kept;
+    bq_vm_trim(vm);
     vm->collector.fresh = 0;
     vm->collector.frees = false;
     expect(vm, garbage > fresh + QUANTUM ? garbage - fresh : QUANTUM);

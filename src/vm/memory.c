@@ -23,13 +23,31 @@ static void disarm(struct bq_vm *vm, lua_State *L)
     lua_gc(L, LUA_GCSETSTEPMUL, STEPMUL_DEFAULT);
 }
 
+/* Freed of the most that was held, so that giving it back to the system is worth its time. */
+#define TRIM_MIN ((size_t)16 << 20)
+
+/* Up to bytes_far nothing has to be looked at: neither the limit, nor how much is held at most. */
+static void look_ahead(struct bq_vm *vm, size_t most)
+{
+    vm->bytes_most = most;
+    vm->bytes_far = most + TRIM_MIN;
+    if (vm->bytes_max && vm->bytes_max < vm->bytes_far)
+        vm->bytes_far = vm->bytes_max;
+}
+
+static void set_limit(struct bq_vm *vm, size_t bytes_max)
+{
+    vm->bytes_max = bytes_max;
+    look_ahead(vm, vm->bytes_most);
+}
+
 /* Collects everything; beyond the limit, for the collector needs some memory itself. */
 static void collect(struct bq_vm *vm, lua_State *L)
 {
     size_t bytes_max = vm->bytes_max;
-    vm->bytes_max = 0;
+    set_limit(vm, 0);
     bq_collector_run(vm, L);
-    vm->bytes_max = bytes_max;
+    set_limit(vm, bytes_max);
     vm->bytes_kept = vm->bytes;
 }
 
@@ -76,15 +94,11 @@ void bq_vm_end_soon(struct bq_vm *vm, const char *why)
     arm(vm);
 }
 
-/* Whether the limit is out of sight. No limit is 0, and one less the largest number. */
-static bool is_far(const struct bq_vm *vm, size_t more)
-{
-    return vm->bytes + more - 1 <= vm->bytes_max - 1;
-}
-
 /* Whether the limit allows more bytes, now or with a raise to come. */
 static __attribute__((noinline)) bool admit(struct bq_vm *vm, size_t more)
 {
+    if (vm->bytes + more > vm->bytes_most)
+        look_ahead(vm, vm->bytes + more);
     if (!vm->bytes_max || (more <= vm->bytes_max && vm->bytes <= vm->bytes_max - more))
         return true;
     if (more > vm->bytes_max || vm->bytes > vm->bytes_max + slack(vm) - more)
@@ -99,7 +113,8 @@ static __attribute__((noinline)) bool admit(struct bq_vm *vm, size_t more)
 /* Before there is a state, LuaJIT does not survive a refusal (lua_newstate). */
 static bool may_grow(struct bq_vm *vm, size_t more)
 {
-    return (is_far(vm, more) || admit(vm, more)) && !(vm->L && BQ_FAULT(lua_alloc));
+    bool may = vm->bytes + more <= vm->bytes_far || admit(vm, more);
+    return may && !(vm->L && BQ_FAULT(lua_alloc));
 }
 
 static __attribute__((noinline)) void *refuse(struct bq_vm *vm)
@@ -163,10 +178,25 @@ static bool is_crowded(const struct bq_vm *vm)
 void bq_vm_relieve(struct bq_vm *vm)
 {
     size_t bytes_max = vm->bytes_max;
+    bq_vm_trim(vm);
     if (!vm->exhausted && !vm->raising && !is_crowded(vm))
         return;
     vm->exhausted = false;
-    vm->bytes_max = 0; /* the protected call needs some memory, too */
+    set_limit(vm, 0); /* the protected call needs some memory, too */
     bq_vm_protect(vm, relieve, vm);
-    vm->bytes_max = bytes_max;
+    set_limit(vm, bytes_max);
+}
+
+void bq_vm_limit(struct bq_vm *vm, size_t bytes_max)
+{
+    vm->bytes_most = vm->bytes;
+    set_limit(vm, bytes_max);
+}
+
+void bq_vm_trim(struct bq_vm *vm)
+{
+    if (vm->bytes_most < TRIM_MIN || vm->bytes > vm->bytes_most / 2)
+        return;
+    look_ahead(vm, vm->bytes);
+    bq_heap_trim();
 }

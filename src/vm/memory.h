@@ -15,6 +15,12 @@
 /* Lua's allocator, with the vm as its argument: the process's, counted and bounded. */
 void *bq_vm_alloc(void *arg, void *old, size_t old_bytes, size_t bytes);
 
+/* Bounds what Lua may hold, as bq_vm_new says. */
+void bq_vm_limit(struct bq_vm *vm, size_t bytes_max);
+
+/* Gives memory back to the system if Lua holds much less than before. */
+void bq_vm_trim(struct bq_vm *vm);
+
 /* Ends what the state runs by an error of that text, raised at each instruction that is interpreted
  * until bq_vm_relieve: no pcall keeps it. From within an allocation that Lua asks for, for the same
  * reasons. Valid: why, until then. */

@@ -62,7 +62,7 @@ struct bq_vm *bq_vm_new(struct bq_loop *loop, size_t bytes_max)
         bq_free(vm);
         return NULL;
     }
-    vm->bytes_max = bytes_max;
+    bq_vm_limit(vm, bytes_max);
     lua_atpanic(vm->L, panic);
     if (bq_vm_protect(vm, open_state, vm) != BQ_OK) {
         bq_vm_free(vm);
@@ -81,6 +81,8 @@ void bq_vm_free(struct bq_vm *vm)
     else
         lua_close(vm->L);
     bq_handles_release(&vm->handles);
+    if (!vm->host)
+        bq_heap_trim();
     bq_free(vm);
 }
 

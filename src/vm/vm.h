@@ -36,14 +36,15 @@ struct bq_vm {
     struct bq_list idle;     /* finished tasks, to be used again */
     struct bq_list waiting;  /* suspended tasks */
     size_t idle_count;
-    size_t task_count;           /* all that exist */
-    struct bq_handles handles;   /* of tasks that Lua knows by number */
-    int awaited, wrap, owned;    /* outward.c's, in the registry */
-    int texts[BQ_VM_TEXT_COUNT]; /* the registry's: ready where nothing could catch an error */
-    size_t bytes, bytes_max;     /* what Lua holds, and may hold; 0: whatever it wants */
-    bq_raw raw_null;             /* what bq_raw_probe gave: 0 if values do not lie as raw.h says */
-    size_t bytes_kept;           /* what the last bq_vm_relieve could not collect */
-    bool exhausted;              /* an allocation was refused since then */
+    size_t task_count;            /* all that exist */
+    struct bq_handles handles;    /* of tasks that Lua knows by number */
+    int awaited, wrap, owned;     /* outward.c's, in the registry */
+    int texts[BQ_VM_TEXT_COUNT];  /* the registry's: ready where nothing could catch an error */
+    size_t bytes, bytes_max;      /* what Lua holds, and may hold; 0: whatever it wants */
+    size_t bytes_far, bytes_most; /* memory.c's look_ahead */
+    bq_raw raw_null;              /* what bq_raw_probe gave: 0 if values do not lie as raw.h says */
+    size_t bytes_kept;            /* what the last bq_vm_relieve could not collect */
+    bool exhausted;               /* an allocation was refused since then */
     bool raising;       /* the limit is passed: "not enough memory" is raised soon (memory.h) */
     const char *ending; /* what everything that runs is ended with, or NULL (memory.h) */
 

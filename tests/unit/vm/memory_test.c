@@ -54,6 +54,38 @@ static void compiled_code_that_keeps_too_much_is_ended(void **state)
     }
 }
 
+static void what_is_held_at_most_is_known_until_it_is_given_back(void **state)
+{
+    struct bq_vm *vm = bq_vm_new(NULL, 0);
+    (void)state;
+    assert_non_null(vm);
+    size_t before = vm->bytes;
+    expect(vm, "kept = {} for i = 1, 300000 do kept[i] = { i } end return 'kept'", "kept");
+    assert_true(vm->bytes > before + ((size_t)20 << 20));
+    bq_vm_relieve(vm);
+    assert_true(vm->bytes_most > before + ((size_t)12 << 20)); /* nothing is free yet */
+    expect(vm, "kept = nil return 'gone'", "gone");
+    lua_gc(vm->L, LUA_GCCOLLECT, 0);
+    bq_vm_relieve(vm);
+    assert_int_equal(vm->bytes_most, vm->bytes);
+    assert_true(vm->bytes < before + ((size_t)1 << 20));
+    bq_vm_free(vm);
+}
+
+static void a_limit_below_the_next_look_is_looked_at(void **state)
+{
+    struct bq_vm *vm = *state;
+    assert_int_equal(vm->bytes_far, LIMIT);
+    bq_vm_limit(vm, 0);
+    assert_true(vm->bytes_far > LIMIT);
+    bq_vm_limit(vm, (size_t)2 << 20);
+    assert_int_equal(vm->bytes_far, (size_t)2 << 20);
+    assert_int_not_equal(luaL_dostring(vm->L, "kept = {} for i = 1, 1e9 do kept[i] = { i } end"),
+                         0);
+    lua_settop(vm->L, 0);
+    expect(vm, "kept = nil return 'well'", "well");
+}
+
 static void arrays_grow_and_shrink(void **state)
 {
     expect(*state,
@@ -141,6 +173,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(compiled_code_that_keeps_too_much_is_ended, setup,
                                         teardown),
+        cmocka_unit_test(what_is_held_at_most_is_known_until_it_is_given_back),
+        cmocka_unit_test_setup_teardown(a_limit_below_the_next_look_is_looked_at, setup, teardown),
         cmocka_unit_test_setup_teardown(arrays_grow_and_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(garbage_is_no_reason_to_fail, setup, teardown),
         cmocka_unit_test_setup_teardown(the_error_can_be_caught_and_comes_again, setup, teardown),

@@ -9,7 +9,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/rc.h"
-#include "vm/vm.h"
+#include "vm/memory.h"
 
 static void the_vm_is_found_from_any_coroutine(void **state)
 {
@@ -45,7 +45,8 @@ static void after_running_out_of_memory_a_state_is_relieved_of_its_garbage(void 
     assert_int_not_equal(luaL_dostring(vm->L, "local t = {} for i = 1, 1e9 do t[i] = {} end"), 0);
     lua_settop(vm->L, 0);
     /* Nothing at all fits any more, not even a protected call. */
-    size_t bytes_max = vm->bytes_max = vm->bytes;
+    size_t bytes_max = vm->bytes;
+    bq_vm_limit(vm, bytes_max);
     assert_true(vm->exhausted);
     bq_vm_relieve(vm);
     assert_false(vm->exhausted);
