@@ -19,6 +19,7 @@ rooms.quarantine = {
   { "^llhttp%.h$", { "http/h1_parse.c" } },
   { "^pcre2%.h$", { "app/pattern.c" } },
   { "^sqlite3%.h$", { "data/sqlite.c" } },
+  { "^mimalloc%.h$", { "base/mem.c" } },
   { "^lua%.h$", { "vm/lua.h" } },
   { "^lauxlib%.h$", { "vm/lua.h" } },
   { "^lualib%.h$", { "vm/lua.h" } },
