@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rc.h"
-#include "net/sends.h"
+#include "net/ring.h"
 #include "reload.h"
 #include "signals.h"
 
@@ -321,9 +321,9 @@ static bool check_loop(const struct bq_server *s)
 {
     if (s->config->loop != BQ_LOOP_URING)
         return true;
-    struct bq_sends *sends = bq_sends_new();
-    if (sends) {
-        bq_sends_free(sends);
+    struct bq_ring *ring = bq_ring_new();
+    if (ring) {
+        bq_ring_free(ring);
         return true;
     }
     bq_server_complain("loop is \"uring\", and io_uring cannot be used here: %s; \"auto\" serves "

@@ -293,6 +293,17 @@ bool bq_loop_has_more(const struct bq_loop *l)
     return l->event_next < l->events_count;
 }
 
+unsigned bq_loop_upcoming(const struct bq_loop *l, struct bq_watch **watches, unsigned max)
+{
+    unsigned count = 0;
+    for (int i = l->event_next; i < l->events_count && count < max; i++) {
+        struct bq_watch *w = l->events[i].data.ptr;
+        if (w && (l->events[i].events & EPOLLIN) && (w->want & BQ_READ))
+            watches[count++] = w;
+    }
+    return count;
+}
+
 void bq_loop_put_off(struct bq_loop *l, bool is)
 {
     atomic_store_explicit(&l->put_off, is, memory_order_relaxed);

@@ -78,6 +78,10 @@ void bq_loop_set_after(struct bq_loop *l, void (*fn)(void *arg), void *arg);
 /* Whether this turn has yet to hand out events that it has fetched. */
 bool bq_loop_has_more(const struct bq_loop *l);
 
+/* The watches that this turn has yet to tell that they can be read, in that order, at most max of
+ * them. Gives: how many. */
+unsigned bq_loop_upcoming(const struct bq_loop *l, struct bq_watch **watches, unsigned max);
+
 /* Something was put off to the end of the turn, or is not any more: bq_loop_is_ready tells. */
 void bq_loop_put_off(struct bq_loop *l, bool is);
 

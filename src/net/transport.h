@@ -23,7 +23,8 @@ struct bq_transport_ops {
     /* Ends both; the watch must be removed first. Twice is harmless. reset: drop what is unsent and
      * tell the peer so (TCP RST). */
     void (*close)(struct bq_transport *t, bool reset);
-    /* A write is a send on the watch's descriptor, which others may do instead (sends.h). */
+    /* Reads and writes are no more than a recv and a send on the watch's descriptor, which others
+     * may do instead (ring.h). */
     bool plain;
 };
 

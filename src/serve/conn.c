@@ -72,30 +72,9 @@ void bq_conn_set_state(struct bq_conn *c, enum bq_conn_state to)
     start_deadline(c);
 }
 
-static bool takes_requests(const struct bq_conn *c)
-{
-    return c->state <= BQ_CONN_BODY;
-}
-
-static bool backed_up(const struct bq_conn *c)
-{
-    return bq_buf_size(&c->out) > BQ_OUT_BYTES_MAX;
-}
-
 bool bq_conn_may_parse(const struct bq_conn *c)
 {
-    return takes_requests(c) && !backed_up(c) && c->batch > 0;
-}
-
-static bool wants_read(const struct bq_conn *c)
-{
-    if (c->peer_ended || backed_up(c))
-        return false;
-    if (takes_requests(c))
-        return bq_buf_size(&c->rest) == 0;
-    if (c->state == BQ_CONN_HANDLING) /* to learn that the peer has left */
-        return bq_buf_size(&c->rest) < BQ_INPUT_BYTES && !(c->last && c->unread);
-    return c->state == BQ_CONN_LINGERING;
+    return bq_conn_takes_requests(c) && !bq_conn_is_backed_up(c) && c->batch > 0;
 }
 
 /* Opening and closing */
@@ -164,6 +143,8 @@ static void destroy(struct bq_conn *c)
 {
     struct bq_serve *s = c->serve;
     c->proto->drop(c);
+    if (c->arrived)
+        bq_serve_take_arrived(c);
     close_transport(c, false);
     bq_timer_clear(bq_loop_watch_wheel(s->loop), &c->timer);
     bq_list_remove(&c->all);
@@ -240,85 +221,6 @@ static void flush(struct bq_conn *c)
     wrote(c, c->transport.ops->write(&c->transport, out.p, out.n));
 }
 
-/* Input */
-
-/* Without memory for what a client sent ahead, the answer in progress is the
- * last one; where none is in progress, it is told. */
-static void lose_input(struct bq_conn *c)
-{
-    if (c->state == BQ_CONN_HANDLING)
-        c->last = c->unread = true;
-    else
-        c->proto->refuse(c, 503, "Service Unavailable");
-}
-
-static void keep_input(struct bq_conn *c, bq_str in)
-{
-    if (c->state >= BQ_CONN_CLOSING || c->last) {
-        c->unread = true;
-        return;
-    }
-    bq_buf_pool_lend(&c->serve->bufs, &c->rest);
-    if (bq_buf_append(&c->rest, in) != BQ_OK)
-        lose_input(c);
-}
-
-static void take_input(struct bq_conn *c, bq_str in)
-{
-    if (c->state == BQ_CONN_LINGERING) {
-        c->lingered_bytes += (uint32_t)in.n;
-        if (c->lingered_bytes > BQ_LINGER_BYTES_MAX)
-            bq_conn_set_state(c, BQ_CONN_CLOSED);
-        return;
-    }
-    if (bq_buf_size(&c->rest) == 0 && bq_conn_may_parse(c))
-        c->proto->input(c, &in);
-    if (in.n)
-        keep_input(c, in);
-}
-
-static void input_ended(struct bq_conn *c)
-{
-    c->peer_ended = true;
-    if (c->state == BQ_CONN_HANDLING)
-        c->proto->gone(c);
-    else if (c->state == BQ_CONN_LINGERING)
-        bq_conn_set_state(c, BQ_CONN_CLOSED);
-}
-
-/* A read that fills less than the room has emptied the socket: no second one. */
-static void read_input(struct bq_conn *c)
-{
-    struct bq_serve *s = c->serve;
-    for (int i = 0; i < BQ_READS_MAX && wants_read(c); i++) {
-        size_t room = BQ_INPUT_BYTES - bq_buf_size(&c->rest);
-        ssize_t n = c->transport.ops->read(&c->transport, s->input, room);
-        if (n == BQ_EOF)
-            input_ended(c);
-        else if (n < 0 && n != BQ_AGAIN)
-            bq_conn_lose(c);
-        if (n <= 0)
-            return;
-        take_input(c, bq_str_of(s->input, (size_t)n));
-        if ((size_t)n < room)
-            return;
-    }
-    c->unread = c->unread || c->state == BQ_CONN_CLOSING;
-}
-
-static void parse_rest(struct bq_conn *c)
-{
-    if (bq_buf_size(&c->rest) == 0 || !bq_conn_may_parse(c))
-        return;
-    bq_str in = bq_buf_str(&c->rest);
-    size_t before = in.n;
-    c->proto->input(c, &in);
-    if (bq_buf_size(&c->rest) == before) /* else dropped: the connection closes */
-        bq_buf_consume(&c->rest, before - in.n);
-    if (bq_buf_size(&c->rest) == 0)
-        bq_buf_pool_give(&c->serve->bufs, &c->rest);
-}
-
 /* Runs */
 
 static void begin_run(struct bq_conn *c)
@@ -331,7 +233,7 @@ static void begin_run(struct bq_conn *c)
 /* Takes the edges that follow from bytes alone. */
 static void move_on(struct bq_conn *c)
 {
-    if (takes_requests(c) && c->peer_ended && bq_buf_size(&c->rest) == 0) {
+    if (bq_conn_takes_requests(c) && c->peer_ended && bq_buf_size(&c->rest) == 0) {
         c->proto->drop(c);
         bq_conn_finish(c, false);
     }
@@ -343,9 +245,7 @@ static void move_on(struct bq_conn *c)
     }
 }
 
-/* The first of the deadlines that hold now, 0 if none does. A peer that receives
- * an answer is not idle. */
-static uint64_t next_deadline(const struct bq_conn *c)
+uint64_t bq_conn_next_deadline(const struct bq_conn *c)
 {
     uint64_t write = bq_buf_size(&c->out) ? c->write_deadline_ms : 0;
     if (write == 0)
@@ -357,7 +257,7 @@ static uint64_t next_deadline(const struct bq_conn *c)
 
 static int update_interest(struct bq_conn *c)
 {
-    uint32_t want = wants_read(c) ? BQ_READ : 0;
+    uint32_t want = bq_conn_wants_read(c) ? BQ_READ : 0;
     if (bq_buf_size(&c->out) && !c->unsent)
         want |= BQ_WRITE;
     return bq_loop_change(c->serve->loop, &c->transport.watch, want);
@@ -376,17 +276,18 @@ static void settle(struct bq_conn *c)
     }
     if (c->state == BQ_CONN_IDLE)
         c->proto->rest(c);
-    uint64_t deadline_ms = next_deadline(c);
+    uint64_t deadline_ms = bq_conn_next_deadline(c);
     if (deadline_ms)
         bq_timer_set(bq_loop_watch_wheel(c->serve->loop), &c->timer, deadline_ms);
-    if (c->unsent || (bq_buf_size(&c->rest) && takes_requests(c) && !backed_up(c)))
+    if (c->unsent ||
+        (bq_buf_size(&c->rest) && bq_conn_takes_requests(c) && !bq_conn_is_backed_up(c)))
         bq_conn_defer(c); /* where the batch was too long, for its rest */
 }
 
 static void end_run(struct bq_conn *c)
 {
     do {
-        parse_rest(c);
+        bq_conn_parse_rest(c);
         flush(c);
     } while (bq_buf_size(&c->rest) && bq_conn_may_parse(c));
     move_on(c);
@@ -419,7 +320,7 @@ void bq_conn_sent(struct bq_conn *c, ssize_t n)
 static void end_event(struct bq_conn *c)
 {
     struct bq_serve *s = c->serve;
-    if (!s->sends || !may_put_off(c) || !bq_serve_may_put_off(s)) {
+    if (!s->ring || !may_put_off(c) || !bq_serve_may_put_off(s)) {
         end_run(c);
         return;
     }
@@ -428,13 +329,20 @@ static void end_event(struct bq_conn *c)
     bq_serve_note_unsent(s);
 }
 
+static void read_input(struct bq_conn *c)
+{
+    if (!c->arrived)
+        bq_serve_receive(c->serve, c);
+    bq_conn_read(c);
+}
+
 static void on_event(struct bq_watch *w, uint32_t events)
 {
     struct bq_conn *c = BQ_CONTAINER(w, struct bq_conn, transport.watch);
     begin_run(c);
     if (events & BQ_WRITE)
         flush(c);
-    if ((events & (BQ_READ | BQ_HANGUP)) && wants_read(c))
+    if ((events & (BQ_READ | BQ_HANGUP)) && bq_conn_wants_read(c))
         read_input(c); /* a peer that hung up may have sent something before */
     else if (events & BQ_HANGUP)
         bq_conn_lose(c);
@@ -443,15 +351,15 @@ static void on_event(struct bq_watch *w, uint32_t events)
 
 static bool has_expired(const struct bq_conn *c)
 {
-    uint64_t deadline_ms = next_deadline(c);
+    uint64_t deadline_ms = bq_conn_next_deadline(c);
     return deadline_ms && deadline_ms <= bq_serve_now_ms(c->serve);
 }
 
 /* What has arrived in time counts, though this worker had no time to read it. */
 static void expire(struct bq_conn *c)
 {
-    if (takes_requests(c) && wants_read(c))
-        read_input(c);
+    if (bq_conn_takes_requests(c) && bq_conn_wants_read(c))
+        bq_conn_read(c);
     if (!has_expired(c))
         return;
     if (c->state == BQ_CONN_HEAD || c->state == BQ_CONN_BODY)
@@ -465,7 +373,7 @@ static void on_timer(struct bq_timer *t)
     struct bq_conn *c = BQ_CONTAINER(t, struct bq_conn, timer);
     begin_run(c);
     if (has_expired(c)) {
-        if (bq_buf_size(&c->out) && next_deadline(c) == c->write_deadline_ms)
+        if (bq_buf_size(&c->out) && bq_conn_next_deadline(c) == c->write_deadline_ms)
             bq_conn_lose(c);
         else
             expire(c);
@@ -485,50 +393,9 @@ void bq_conn_defer(struct bq_conn *c)
         bq_list_push(&c->serve->dirty, &c->dirty);
 }
 
-/* Changing the worker */
-
 struct bq_conn *bq_conn_of(struct bq_watch *w)
 {
     return w->fn == on_event ? BQ_CONTAINER(w, struct bq_conn, transport.watch) : NULL;
-}
-
-static bool may_move(const struct bq_conn *c)
-{
-    return !c->running && c->state != BQ_CONN_HANDLING && c->state < BQ_CONN_GONE;
-}
-
-static void leave_worker(struct bq_conn *c)
-{
-    struct bq_serve *from = c->serve;
-    bq_timer_clear(bq_loop_watch_wheel(from->loop), &c->timer);
-    bq_list_remove(&c->all);
-    bq_list_remove(&c->dirty);
-    from->counts.open--;
-    from->freed = true;
-}
-
-static void join_worker(struct bq_conn *c, struct bq_serve *to)
-{
-    uint64_t deadline_ms = next_deadline(c);
-    c->serve = to;
-    to->counts.open++;
-    bq_list_push(&to->conns, &c->all);
-    if (deadline_ms)
-        bq_timer_set(bq_loop_watch_wheel(to->loop), &c->timer, deadline_ms);
-}
-
-bool bq_conn_move(struct bq_conn *c, struct bq_serve *to)
-{
-    struct bq_serve *from = c->serve;
-    bool put_off = c->dirty.next != NULL;
-    if (!may_move(c) || bq_loop_move(from->loop, to->loop, &c->transport.watch) != BQ_OK)
-        return false;
-    leave_worker(c);
-    join_worker(c, to);
-    c->proto->moved(c, from);
-    if (put_off)
-        bq_conn_defer(c);
-    return true;
 }
 
 /* Ends of all */
@@ -539,8 +406,8 @@ void bq_conn_drain(struct bq_conn *c)
         return;
     begin_run(c);
     flush(c); /* an answer of this turn */
-    if (wants_read(c))
-        read_input(c);
+    if (bq_conn_wants_read(c))
+        bq_conn_read(c);
     if (c->state == BQ_CONN_IDLE && bq_buf_size(&c->rest) == 0) {
         uint64_t grace_ms = bq_serve_now_ms(c->serve) + BQ_GRACE_MS;
         if (c->requests)

@@ -76,13 +76,15 @@ struct bq_conn {
     struct bq_peer peer;
     uint32_t requests;
     uint32_t lingered_bytes;
-    uint8_t state; /* enum bq_conn_state */
-    uint8_t batch; /* requests that this run may still begin */
+    uint8_t state;   /* enum bq_conn_state */
+    uint8_t batch;   /* requests that this run may still begin */
+    uint8_t arrived; /* 1 + the number of its piece of input, which came with others'; 0: none */
     bool running;
     bool peer_ended; /* no more input will come */
     bool last;       /* the answer to come ends the connection */
     bool unread;     /* input may be waiting that will not be parsed */
     bool unsent;     /* the answer leaves with others of this turn */
+    bool bulky;      /* its last read was more than a piece: it reads alone */
 };
 static_assert(sizeof(struct bq_conn) <= 320, "an idle connection is small");
 
@@ -109,9 +111,29 @@ bool bq_conn_is_unsent(const struct bq_conn *c);
 /* What its transport's write would have given for all of its output. May free c. */
 void bq_conn_sent(struct bq_conn *c, ssize_t n);
 
-/* To another worker, whose thread calls while it has borrowed the loop of the one that c is with.
- * False: c stays, since it runs, or its answer is awaited, or there is no memory in the kernel. */
-bool bq_conn_move(struct bq_conn *c, struct bq_serve *to);
+/* What follows is for the files between which a connection is divided. */
+
+static inline bool bq_conn_takes_requests(const struct bq_conn *c)
+{
+    return c->state <= BQ_CONN_BODY;
+}
+
+static inline bool bq_conn_is_backed_up(const struct bq_conn *c)
+{
+    return bq_buf_size(&c->out) > BQ_OUT_BYTES_MAX;
+}
+
+bool bq_conn_wants_read(const struct bq_conn *c);
+
+/* Takes what has arrived. Within a run, like the next. */
+void bq_conn_read(struct bq_conn *c);
+
+/* Parses what was kept, as far as it may be. */
+void bq_conn_parse_rest(struct bq_conn *c);
+
+/* The first of the deadlines that hold now, 0 if none does. A peer that receives an answer is not
+ * idle. */
+uint64_t bq_conn_next_deadline(const struct bq_conn *c);
 
 /* What follows is for protocols. */
 

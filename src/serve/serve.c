@@ -47,7 +47,8 @@ static void tell_drained(struct bq_serve *s)
 static void after_turn(void *arg)
 {
     struct bq_serve *s = arg;
-    if (s->sends && (s->unsent || !bq_list_empty(&s->dirty)))
+    assert(s->arrived == 0);
+    if (s->ring && (s->unsent || !bq_list_empty(&s->dirty)))
         bq_serve_send_unsent(s);
     if (!bq_list_empty(&s->dirty))
         run_dirty(s);
@@ -86,7 +87,7 @@ struct bq_serve *bq_serve_new(struct bq_loop *loop, const struct bq_serve_config
     s->handler = *handler;
     s->carry = bq_tcp_init;
     seed_ids(s);
-    s->sends = config->together ? bq_sends_new() : NULL;
+    s->ring = config->together ? bq_ring_new() : NULL;
     s->retry.fn = bq_accept_on_retry;
     s->sweep.fn = on_sweep;
     s->spare_conns.count_max = SPARE_CONNS;
@@ -116,7 +117,7 @@ void bq_serve_free(struct bq_serve *s)
     bq_timer_clear(bq_loop_watch_wheel(s->loop), &s->sweep);
     bq_loop_set_after(s->loop, NULL, NULL);
     free_spares(s);
-    bq_sends_free(s->sends);
+    bq_ring_free(s->ring);
     bq_free(s);
 }
 

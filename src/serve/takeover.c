@@ -3,8 +3,9 @@
  *
  * The caller has borrowed the other's loop (net/absence.h), and so everything in this room that
  * belongs to it but for what the other's thread is in the middle of: a connection that runs or
- * whose answer is awaited stays (conn.h).
+ * whose answer is awaited stays.
  */
+#include "base/rc.h"
 #include "serve/accept.h"
 #include "serve/conn.h"
 #include "serve/worker.h"
@@ -15,6 +16,63 @@
 /* Times connections_max. Whoever gives some away can accept others for them: without an end to it
  * the limit would be none. */
 #define CROWD_MAX 2
+
+/* One connection */
+
+static bool may_move(const struct bq_conn *c)
+{
+    return !c->running && c->state != BQ_CONN_HANDLING && c->state < BQ_CONN_GONE;
+}
+
+/* What was received for it lies in the memory of the worker that it leaves. */
+static bool keep_arrived(struct bq_conn *c)
+{
+    if (!c->arrived)
+        return true;
+    if (bq_buf_append(&c->rest, bq_serve_arrived(c)) != BQ_OK)
+        return false;
+    bq_serve_take_arrived(c);
+    return true;
+}
+
+static void leave_worker(struct bq_conn *c)
+{
+    struct bq_serve *from = c->serve;
+    bq_timer_clear(bq_loop_watch_wheel(from->loop), &c->timer);
+    bq_list_remove(&c->all);
+    bq_list_remove(&c->dirty);
+    from->counts.open--;
+    from->freed = true;
+}
+
+static void join_worker(struct bq_conn *c, struct bq_serve *to)
+{
+    uint64_t deadline_ms = bq_conn_next_deadline(c);
+    c->serve = to;
+    to->counts.open++;
+    bq_list_push(&to->conns, &c->all);
+    if (deadline_ms)
+        bq_timer_set(bq_loop_watch_wheel(to->loop), &c->timer, deadline_ms);
+}
+
+/* False: c stays, since it runs, or its answer is awaited, or there is no memory. What was received
+ * for it and kept is parsed by either. */
+static bool move(struct bq_conn *c, struct bq_serve *to)
+{
+    struct bq_serve *from = c->serve;
+    bool put_off = c->dirty.next || c->arrived;
+    if (!may_move(c) || !keep_arrived(c) ||
+        bq_loop_move(from->loop, to->loop, &c->transport.watch) != BQ_OK)
+        return false;
+    leave_worker(c);
+    join_worker(c, to);
+    c->proto->moved(c, from);
+    if (put_off)
+        bq_conn_defer(c);
+    return true;
+}
+
+/* Many */
 
 struct takeover {
     struct bq_serve *to;
@@ -28,7 +86,7 @@ static bool has_room(const struct bq_serve *s)
 
 static unsigned take_conn(struct takeover *t, struct bq_conn *c)
 {
-    return has_room(t->to) && bq_conn_move(c, t->to);
+    return has_room(t->to) && move(c, t->to);
 }
 
 static void take_ready(void *arg, struct bq_watch *w)
@@ -51,12 +109,21 @@ static void take_dirty(struct takeover *t, struct bq_serve *from)
     }
 }
 
+/* Those whose sockets show no input, since it was received already. */
+static void take_arrived(struct takeover *t, struct bq_serve *from)
+{
+    for (unsigned i = 0; i < BQ_RING_MAX && from->arrived; i++)
+        if (from->pieces[i].conn)
+            t->moved += take_conn(t, from->pieces[i].conn);
+}
+
 unsigned bq_serve_take_ready(struct bq_serve *to, struct bq_serve *from)
 {
     struct takeover t = {to, 0};
     if (to->draining || from->draining)
         return 0;
     take_dirty(&t, from);
+    take_arrived(&t, from);
     for (int i = 0; i < ROUNDS_MAX; i++) {
         unsigned before = t.moved;
         if (bq_loop_peek(from->loop, PEEK_MAX, take_ready, &t) < PEEK_MAX || t.moved == before)

@@ -13,10 +13,10 @@
 
 void bq_serve_send_unsent(struct bq_serve *s)
 {
-    struct bq_send sends[BQ_SENDS_MAX];
-    struct bq_conn *conns[BQ_SENDS_MAX];
+    struct bq_send sends[BQ_RING_MAX];
+    struct bq_conn *conns[BQ_RING_MAX];
     unsigned count = 0;
-    for (struct bq_node *n = s->dirty.head.next; n != &s->dirty.head && count < BQ_SENDS_MAX;
+    for (struct bq_node *n = s->dirty.head.next; n != &s->dirty.head && count < BQ_RING_MAX;
          n = n->next) {
         struct bq_conn *c = BQ_CONTAINER(n, struct bq_conn, dirty);
         if (!bq_conn_is_unsent(c))
@@ -25,13 +25,13 @@ void bq_serve_send_unsent(struct bq_serve *s)
         sends[count] = (struct bq_send){&c->transport, out.p, out.n, 0};
         conns[count++] = c;
     }
-    bq_sends_run(s->sends, sends, count);
+    bq_ring_send(s->ring, sends, count);
     for (unsigned i = 0; i < count; i++) {
         bq_list_remove(&conns[i]->dirty);
         bq_conn_sent(conns[i], sends[i].done);
     }
     s->unsent = 0;
-    bq_loop_put_off(s->loop, false);
+    bq_serve_tell_put_off(s);
 }
 
 void bq_serve_note_unsent(struct bq_serve *s)
@@ -39,8 +39,8 @@ void bq_serve_note_unsent(struct bq_serve *s)
     uint64_t now_us = bq_clock_us();
     if (s->unsent++ == 0) {
         s->unsent_since_us = now_us;
-        bq_loop_put_off(s->loop, true);
-    } else if (s->unsent >= BQ_SENDS_MAX || now_us - s->unsent_since_us >= UNSENT_US_MAX) {
+        bq_serve_tell_put_off(s);
+    } else if (s->unsent >= BQ_RING_MAX || now_us - s->unsent_since_us >= UNSENT_US_MAX) {
         bq_serve_send_unsent(s);
     }
 }

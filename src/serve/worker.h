@@ -11,14 +11,21 @@
 #include "base/list.h"
 #include "http/h1_write.h"
 #include "http/request_id.h"
-#include "net/sends.h"
+#include "net/ring.h"
 #include "net/transport.h"
 #include "serve/pool.h"
 #include "serve/serve.h"
 
 #define BQ_INPUT_BYTES ((size_t)64 * 1024)
+#define BQ_PIECE_BYTES ((size_t)2 * 1024) /* more than nearly all requests take */
 
 struct bq_listener;
+
+/* Of input that was received for several connections together. */
+struct bq_piece {
+    struct bq_conn *conn; /* whose it is; NULL: taken */
+    size_t n;
+};
 
 struct bq_serve {
     struct bq_loop *loop;
@@ -31,9 +38,11 @@ struct bq_serve {
     struct bq_list conns; /* all that are open */
     struct bq_list dirty; /* those that the after hook goes on with */
 
-    struct bq_sends *sends;   /* NULL: every answer leaves at once */
+    struct bq_ring *ring;     /* NULL: each connection reads and writes alone, at once */
     unsigned unsent;          /* answers put off since some left together, about */
     uint64_t unsent_since_us; /* the first of them */
+    unsigned arrived;         /* pieces not taken yet; 0 once a turn's events were told */
+    struct bq_piece pieces[BQ_RING_MAX];
 
     struct bq_listener *listeners;
     void (*carry)(struct bq_transport *t, int fd); /* makes an accepted socket a transport */
@@ -58,7 +67,8 @@ struct bq_serve {
     time_t date_s; /* what date says */
     char date[BQ_DATE_BYTES];
 
-    char input[BQ_INPUT_BYTES]; /* one read's bytes, of whichever connection runs */
+    char input[BQ_INPUT_BYTES];               /* one read's bytes, of whichever connection runs */
+    char memory[BQ_RING_MAX][BQ_PIECE_BYTES]; /* the pieces' bytes */
 };
 
 static inline uint64_t bq_serve_now_ms(const struct bq_serve *s)
@@ -77,6 +87,21 @@ void bq_serve_note_unsent(struct bq_serve *s);
 
 /* They leave, and late answers with them, as many as go into one system call. */
 void bq_serve_send_unsent(struct bq_serve *s);
+
+/* c is about to read: receives for it and for those whose events follow, if there is any gain in
+ * that. */
+void bq_serve_receive(struct bq_serve *s, struct bq_conn *c);
+
+/* What was received for c with others' (c->arrived). Valid: until another such call. take: it is
+ * c's no longer. */
+bq_str bq_serve_arrived(const struct bq_conn *c);
+bq_str bq_serve_take_arrived(struct bq_conn *c);
+
+/* Tells the loop whether anything was put off that its descriptors do not show. */
+static inline void bq_serve_tell_put_off(struct bq_serve *s)
+{
+    bq_loop_put_off(s->loop, s->unsent || s->arrived);
+}
 
 /* The Date field's value, formatted once a second. */
 const char *bq_serve_date(struct bq_serve *s);

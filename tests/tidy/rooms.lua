@@ -86,6 +86,7 @@ rooms.covered_by = {
   ["src/data/stripe.c"] = "tests/unit/data/shared_test.c",
   ["src/json/number.c"] = "tests/unit/json/read_test.c",
   ["src/json/scan.c"] = "tests/unit/json/check_test.c",
+  ["src/serve/input.c"] = "tests/unit/serve/conn_test.c",
   ["src/serve/proto.c"] = "tests/unit/serve/conn_test.c",
 }
 

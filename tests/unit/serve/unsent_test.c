@@ -2,81 +2,7 @@
  * unsent_test.c: answers that leave together at the end of a turn, also where the worker is taken
  * over from, or ends, before they have left.
  */
-#include "rig.h"
-
-#define CLIENTS ((int)BQ_SENDS_MAX + 8)
-
-struct crowd {
-    struct rig a, b;
-    struct client clients[CLIENTS];
-};
-
-static void open_together(struct rig *r)
-{
-    memset(r, 0, sizeof *r);
-    struct bq_serve_config config = rig_config(r);
-    config.together = true;
-    rig_open_with(r, &config);
-    r->serve->carry = bq_tcp_init; /* a plain transport: no spy */
-    if (!r->serve->sends) {
-        rig_close(r);
-        skip();
-    }
-}
-
-static int open_crowd(void **state)
-{
-    struct crowd *crowd = calloc(1, sizeof *crowd);
-    for (int i = 0; i < CLIENTS; i++)
-        crowd->clients[i].fd = -1;
-    *state = crowd;
-    return 0;
-}
-
-static int close_crowd(void **state)
-{
-    free(*state);
-    return 0;
-}
-
-/* So many clients of a, each of which has asked. */
-static struct crowd *ask(void **state, int count, const char *request)
-{
-    struct crowd *crowd = *state;
-    open_together(&crowd->a);
-    open_together(&crowd->b);
-    for (int i = 0; i < count; i++) {
-        client_open(&crowd->a, &crowd->clients[i]);
-        client_send(&crowd->clients[i], request);
-    }
-    return crowd;
-}
-
-static void end(struct crowd *crowd)
-{
-    for (int i = 0; i < CLIENTS; i++)
-        client_close(&crowd->clients[i]);
-    rig_close(&crowd->a);
-    rig_close(&crowd->b);
-}
-
-static void each_has_answers(struct crowd *crowd, int count, int expected)
-{
-    for (int i = 0; i < count; i++) {
-        client_receive(&crowd->clients[i]);
-        assert_int_equal(answers(&crowd->clients[i]), expected);
-    }
-}
-
-static int answered(struct crowd *crowd, int count)
-{
-    int n = 0;
-    for (int i = 0; i < count; i++) {
-        client_receive(&crowd->clients[i]);
-        n += answers(&crowd->clients[i]);
-    }
-    return n;
-}
+#include "crowd.h"
 
 static void everybody_is_answered_within_the_turn(void **state)
 {
@@ -164,8 +90,6 @@ static void clients_that_have_left_harm_nobody(void **state)
 }
 
 /* In the middle of a turn's events, as if a handler was inside Lua, another worker comes. */
-static struct crowd *watched;
-
 static void on_takeover(void *self, struct bq_exchange *ex)
 {
     struct crowd *crowd = watched;
@@ -279,7 +203,7 @@ static void where_it_is_forbidden_all_are_served(void **state)
     bq_fault_arm(BQ_FAULT_uring_setup, 1, false);
     rig_open_with(&crowd->a, &config);
     bq_fault_arm(BQ_FAULT_uring_setup, 0, false);
-    assert_null(crowd->a.serve->sends);
+    assert_null(crowd->a.serve->ring);
     for (int i = 0; i < CLIENTS; i++) {
         client_open(&crowd->a, &crowd->clients[i]);
         client_send(&crowd->clients[i], GET("/now"));
@@ -291,8 +215,6 @@ static void where_it_is_forbidden_all_are_served(void **state)
     rig_close(&crowd->a);
 }
 #endif
-
-#define CROWD_TEST(name) cmocka_unit_test_setup_teardown(name, open_crowd, close_crowd)
 
 int main(void)
 {
