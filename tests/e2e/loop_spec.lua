@@ -1,4 +1,5 @@
--- Answers that leave together by io_uring, and a server that does without it.
+-- Requests that are received, and answers that leave, together by io_uring; and a server that does
+-- without it.
 local clock = require "support.clock"
 local http = require "support.http"
 local raw = require "support.raw"
@@ -70,6 +71,26 @@ describe("a server's loop #threads", function()
       end
       assert.is_true(clock.now() - began < 1.9)
       assert.equal("held", http.read(clients[5], { timeout = 10 }).body)
+      s:stop()
+    end)
+
+    -- Those after it in the same turn were received already, perhaps.
+    it("lets nobody wait for a handler that comes before them with " .. loop, function()
+      local s = server.start { app = app, args = { "--workers", "1", "--loop", loop,
+        "--adoption-after", "40ms" } }
+      local clients = connect(s, 40)
+      clients[1]:send(get("/hold?ms=30"))
+      clock.sleep(0.01)
+      clients[2]:send(get("/hold?ms=2000"))
+      for i = 3, 40 do clients[i]:send(get("/echo/" .. i) .. get("/echo/and-" .. i)) end
+      local began = clock.now()
+      for i = 3, 40 do
+        assert.equal(tostring(i), http.read(clients[i]).body)
+        assert.equal("and-" .. i, http.read(clients[i]).body)
+      end
+      assert.is_true(clock.now() - began < 1.5)
+      assert.equal("held", http.read(clients[1]).body)
+      assert.equal("held", http.read(clients[2], { timeout = 10 }).body)
       s:stop()
     end)
   end
