@@ -142,9 +142,8 @@ static void give_buffers(struct bq_conn *c)
 static void destroy(struct bq_conn *c)
 {
     struct bq_serve *s = c->serve;
+    assert(!c->arrived); /* it was taken before anything else could happen */
     c->proto->drop(c);
-    if (c->arrived)
-        bq_serve_take_arrived(c);
     close_transport(c, false);
     bq_timer_clear(bq_loop_watch_wheel(s->loop), &c->timer);
     bq_list_remove(&c->all);

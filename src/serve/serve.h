@@ -57,7 +57,9 @@ struct bq_serve_config {
     /* Where an answer is counted whose exchange has no tally of its own, by BQ_TALLY_KEY of its
      * enum bq_method and status. NULL: none is counted. */
     struct bq_tally *tally;
-    bool together; /* answers of one turn leave in one system call, where the kernel can do it */
+    /* The requests of one turn are received in one system call, and its answers leave in one, where
+     * the kernel can do it. */
+    bool together;
 };
 
 struct bq_serve_counts {

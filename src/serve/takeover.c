@@ -24,7 +24,8 @@ static bool may_move(const struct bq_conn *c)
     return !c->running && c->state != BQ_CONN_HANDLING && c->state < BQ_CONN_GONE;
 }
 
-/* What was received for it lies in the memory of the worker that it leaves. */
+/* What was received for it lies in the memory of the worker that it leaves, and no event will tell
+ * of it again. */
 static bool keep_arrived(struct bq_conn *c)
 {
     if (!c->arrived)
@@ -32,6 +33,7 @@ static bool keep_arrived(struct bq_conn *c)
     if (bq_buf_append(&c->rest, bq_serve_arrived(c)) != BQ_OK)
         return false;
     bq_serve_take_arrived(c);
+    bq_conn_defer(c);
     return true;
 }
 
@@ -55,15 +57,14 @@ static void join_worker(struct bq_conn *c, struct bq_serve *to)
         bq_timer_set(bq_loop_watch_wheel(to->loop), &c->timer, deadline_ms);
 }
 
-/* False: c stays, since it runs, or its answer is awaited, or there is no memory. What was received
- * for it and kept is parsed by either. */
+/* False: c stays, since it runs, or its answer is awaited, or there is no memory. */
 static bool move(struct bq_conn *c, struct bq_serve *to)
 {
     struct bq_serve *from = c->serve;
-    bool put_off = c->dirty.next || c->arrived;
     if (!may_move(c) || !keep_arrived(c) ||
         bq_loop_move(from->loop, to->loop, &c->transport.watch) != BQ_OK)
         return false;
+    bool put_off = c->dirty.next != NULL;
     leave_worker(c);
     join_worker(c, to);
     c->proto->moved(c, from);

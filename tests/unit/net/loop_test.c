@@ -492,6 +492,54 @@ static void a_stop_before_the_run_is_not_lost(void **state)
     assert_true(a.rang_ms > 0);
 }
 
+/* What is to come */
+
+#define ENDS 5
+
+static struct upcoming {
+    struct end ends[ENDS];
+    unsigned seen[ENDS]; /* how many were to come when the first, the second … was told */
+    unsigned told;
+} upcoming;
+
+/* Sockets that became ready one after the other are told of in that order. */
+static void look_ahead(struct bq_watch *w, uint32_t events)
+{
+    struct bq_watch *next[ENDS];
+    struct end *e = BQ_CONTAINER(w, struct end, watch);
+    unsigned n = bq_loop_upcoming(e->loop, next, ENDS);
+    for (unsigned i = 0; i < n; i++)
+        assert_true(next[i]->fd > w->fd && (next[i]->want & BQ_READ));
+    upcoming.seen[upcoming.told++] = n;
+    if (upcoming.told == 1) {
+        assert_int_equal(bq_loop_upcoming(e->loop, next, 1), 1);
+        bq_loop_remove(e->loop, &upcoming.ends[1].watch);
+        bq_loop_change(e->loop, &upcoming.ends[2].watch, 0);
+    }
+    note_events(w, events);
+}
+
+static void a_handler_sees_who_will_be_told_after_it(void **state)
+{
+    struct bq_loop *l = *state;
+    struct bq_watch *none[ENDS];
+    memset(&upcoming, 0, sizeof upcoming);
+    for (int i = 0; i < ENDS; i++) {
+        end_open(&upcoming.ends[i], l, look_ahead);
+        assert_int_equal(bq_loop_add(l, &upcoming.ends[i].watch, BQ_READ), BQ_OK);
+        send_byte(&upcoming.ends[i]);
+    }
+    assert_int_equal(bq_loop_upcoming(l, none, ENDS), 0);
+    bq_loop_run_once(l, 0);
+    assert_int_equal(upcoming.told, 3);
+    assert_int_equal(upcoming.seen[0], 4);
+    assert_int_equal(upcoming.seen[1], 1); /* one was removed, one wants nothing, one is told */
+    assert_int_equal(upcoming.seen[2], 0);
+    assert_int_equal(bq_loop_upcoming(l, none, ENDS), 0);
+    for (int i = 0; i < ENDS; i++)
+        end_close(&upcoming.ends[i]);
+}
+
 /* Borrowed */
 
 struct peeking {
@@ -653,6 +701,7 @@ int main(void)
         LOOP_TEST(a_turn_runs_watches_timers_jobs_and_the_hook_in_this_order),
         LOOP_TEST(another_turn_that_was_asked_for_does_not_wait),
         LOOP_TEST(a_stop_before_the_run_is_not_lost),
+        LOOP_TEST(a_handler_sees_who_will_be_told_after_it),
         LOOP_TEST(a_peek_shows_the_watches_that_are_ready),
         LOOP_TEST(a_peek_does_not_show_a_posted_job),
         LOOP_TEST(a_watch_that_moves_takes_its_pending_events_along),
