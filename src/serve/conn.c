@@ -388,8 +388,10 @@ void bq_conn_continue(struct bq_conn *c)
 
 void bq_conn_defer(struct bq_conn *c)
 {
-    if (!c->running && !c->dirty.next)
-        bq_list_push(&c->serve->dirty, &c->dirty);
+    if (c->running || c->dirty.next)
+        return;
+    bq_list_push(&c->serve->dirty, &c->dirty);
+    bq_loop_put_off(c->serve->loop, true);
 }
 
 struct bq_conn *bq_conn_of(struct bq_watch *w)

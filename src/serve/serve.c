@@ -52,6 +52,7 @@ static void after_turn(void *arg)
         bq_serve_send_unsent(s);
     if (!bq_list_empty(&s->dirty))
         run_dirty(s);
+    bq_serve_tell_put_off(s);
     bq_accept_resume(s);
     tell_drained(s);
 }

@@ -130,6 +130,7 @@ unsigned bq_serve_take_ready(struct bq_serve *to, struct bq_serve *from)
         if (bq_loop_peek(from->loop, PEEK_MAX, take_ready, &t) < PEEK_MAX || t.moved == before)
             break;
     }
+    bq_serve_tell_put_off(from);
     return t.moved;
 }
 
@@ -143,5 +144,6 @@ unsigned bq_serve_take_all(struct bq_serve *to, struct bq_serve *from)
         next = n->next;
         t.moved += take_conn(&t, BQ_CONTAINER(n, struct bq_conn, all));
     }
+    bq_serve_tell_put_off(from);
     return t.moved;
 }

@@ -37,10 +37,8 @@ void bq_serve_send_unsent(struct bq_serve *s)
 void bq_serve_note_unsent(struct bq_serve *s)
 {
     uint64_t now_us = bq_clock_us();
-    if (s->unsent++ == 0) {
+    if (s->unsent++ == 0)
         s->unsent_since_us = now_us;
-        bq_serve_tell_put_off(s);
-    } else if (s->unsent >= BQ_RING_MAX || now_us - s->unsent_since_us >= UNSENT_US_MAX) {
+    else if (s->unsent >= BQ_RING_MAX || now_us - s->unsent_since_us >= UNSENT_US_MAX)
         bq_serve_send_unsent(s);
-    }
 }

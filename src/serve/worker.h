@@ -97,10 +97,11 @@ void bq_serve_receive(struct bq_serve *s, struct bq_conn *c);
 bq_str bq_serve_arrived(const struct bq_conn *c);
 bq_str bq_serve_take_arrived(struct bq_conn *c);
 
-/* Tells the loop whether anything was put off that its descriptors do not show. */
+/* Tells the loop whether there still is anything that was put off: its descriptors do not show it
+ * to those who might take over. */
 static inline void bq_serve_tell_put_off(struct bq_serve *s)
 {
-    bq_loop_put_off(s->loop, s->unsent || s->arrived);
+    bq_loop_put_off(s->loop, s->arrived || !bq_list_empty(&s->dirty));
 }
 
 /* The Date field's value, formatted once a second. */

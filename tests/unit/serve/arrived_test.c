@@ -167,6 +167,36 @@ static void what_was_received_moves_to_who_takes_over(void **state)
     end(crowd);
 }
 
+/* The first request of either worker holds it. */
+static void on_chain(void *self, struct bq_exchange *ex)
+{
+    struct rig *r = self;
+    struct rig *other = r == &watched->a ? &watched->b : &watched->a;
+    if (r->requests++ == 0) {
+        assert_true(bq_loop_is_ready(r->loop));
+        unsigned moved = bq_serve_take_ready(other->serve, r->serve);
+        assert_int_equal(moved, r == &watched->a ? CLIENTS - 1 : CLIENTS - 2);
+        assert_false(bq_loop_is_ready(r->loop));
+        assert_true(bq_loop_is_ready(other->loop));
+        if (r == &watched->a)
+            turns(other, 1);
+    }
+    answer(ex, BQ_STR("ok"));
+}
+
+static void what_waits_where_it_has_moved_to_moves_on(void **state)
+{
+    struct crowd *crowd = ask(state, CLIENTS, GET("/now"));
+    crowd->a.serve->handler.request = crowd->b.serve->handler.request = on_chain;
+    watched = crowd;
+    turns(&crowd->a, 2);
+    each_has_answers(crowd, CLIENTS, 1);
+    assert_int_equal(crowd->b.requests, 1);
+    assert_false(bq_loop_is_ready(crowd->a.loop));
+    assert_false(bq_loop_is_ready(crowd->b.loop));
+    end(crowd);
+}
+
 static void on_taking_all(void *self, struct bq_exchange *ex)
 {
     struct rig *r = self;
@@ -254,6 +284,7 @@ int main(void)
         CROWD_TEST(bodies_larger_than_a_piece_arrive),
         CROWD_TEST(ends_and_resets_among_them_are_seen),
         CROWD_TEST(what_was_received_moves_to_who_takes_over),
+        CROWD_TEST(what_waits_where_it_has_moved_to_moves_on),
         CROWD_TEST(it_moves_with_those_that_have_sent_nothing_too),
 #ifdef BQ_FAULTS
         CROWD_TEST(what_cannot_move_is_answered_where_it_is),
