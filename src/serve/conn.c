@@ -1,8 +1,8 @@
 /*
- * conn.c: moves a connection's bytes and keeps its deadlines.
+ * conn.c: a connection's states, its runs, its output and its deadlines.
  *
- * On the path of a keep-alive request there is one read, into the worker's
- * buffer, and one write; interest in the descriptor does not change, and the
+ * On the path of a keep-alive request there is one read (input.c) and one
+ * write, or a share of one; interest in the descriptor does not change, and the
  * timer's deadline only moves away. One timer serves every deadline: what it
  * means follows from the state and from whether output is waiting.
  */

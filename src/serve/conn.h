@@ -84,7 +84,7 @@ struct bq_conn {
     bool last;       /* the answer to come ends the connection */
     bool unread;     /* input may be waiting that will not be parsed */
     bool unsent;     /* the answer leaves with others of this turn */
-    bool bulky;      /* its last read was more than a piece: it reads alone */
+    bool bulky;      /* its last read filled a piece, or more: it reads alone */
 };
 static_assert(sizeof(struct bq_conn) <= 320, "an idle connection is small");
 
