@@ -1,7 +1,7 @@
 /*
  * modules.c: the modules that require finds without a file.
  *
- * Both kinds go into package.preload, so that a module is loaded when it is first
+ * Both kinds are found in package.preload, so that a module is loaded when it is first
  * required, and an application could not shadow one by a file of its name.
  */
 #include "modules.h"
@@ -10,6 +10,8 @@
 #include "data/lua_shared.h"
 #include "data/lua_sqlite.h"
 #include "docs_ui.h"
+
+#include <string.h>
 
 /* An opener's upvalue is what its module works with. */
 static int open_shared(lua_State *L)
@@ -24,15 +26,36 @@ static int open_sqlite(lua_State *L)
     return 1;
 }
 
-/* The loader of an embedded source: its upvalue points to the row of the list. */
+/* The loader of an embedded source: its upvalue points to the row of the list. What fails, for want
+ * of memory, may succeed later: without this require would call it an error for ever. */
 static int load_source(lua_State *L)
 {
     const struct bq_lua_source *source = lua_touserdata(L, lua_upvalueindex(1));
-    if (luaL_loadbuffer(L, (const char *)source->bytes, source->n, source->chunkname) != 0)
-        return lua_error(L);
-    lua_pushstring(L, source->name);
-    lua_call(L, 1, 1);
-    return 1;
+    if (luaL_loadbuffer(L, (const char *)source->bytes, source->n, source->chunkname) == 0) {
+        lua_pushvalue(L, 1); /* its name */
+        if (lua_pcall(L, 1, 1, 0) == 0)
+            return 1;
+    }
+    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED"); /* package.loaded */
+    lua_pushvalue(L, 1);
+    lua_pushnil(L);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    return lua_error(L);
+}
+
+/* package.preload's __index: the loader of a source, made when it is asked for. */
+static int find_source(lua_State *L)
+{
+    const char *name = lua_tostring(L, 2);
+    for (const struct bq_lua_source *s = bq_lua_sources; name && s->name; s++) {
+        if (strcmp(s->name, name) == 0) {
+            lua_pushlightuserdata(L, (void *)s);
+            lua_pushcclosure(L, load_source, 1);
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static int open_offload(lua_State *L)
@@ -60,7 +83,9 @@ void bq_modules_preload(lua_State *L, const struct bq_modules_env *env)
     preload(L, "barq.docs.core", bq_docs_ui_open, NULL);
     if (env->offload)
         preload(L, "barq.offload.core", open_offload, env->offload);
-    for (const struct bq_lua_source *s = bq_lua_sources; s->name; s++)
-        preload(L, s->name, load_source, (void *)s);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, find_source);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_pop(L, 2);
 }

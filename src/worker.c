@@ -60,7 +60,7 @@ struct bq_app *bq_worker_build_app(struct bq_worker *w)
     const struct bq_app_options options = bq_config_app_options(w->server->config);
     struct bq_app *app = new_app(w);
     if (app && bq_app_load(app, w->server->app_path) == BQ_OK &&
-        bq_app_freeze(app, &options) == BQ_OK)
+        bq_app_freeze(app, &options) == BQ_OK && bq_app_settle(app) == BQ_OK)
         return app;
     if (app)
         bq_app_free(app);
@@ -136,6 +136,8 @@ static int open_serve(struct bq_worker *w)
 static int prepare(struct bq_worker *w)
 {
     int rc = w->app ? BQ_OK : load_and_freeze(w);
+    if (rc == BQ_OK)
+        rc = bq_app_settle(w->app);
     if (rc == BQ_OK)
         rc = bq_app_run_hooks(w->app, "worker");
     return rc == BQ_OK ? open_serve(w) : rc;

@@ -53,7 +53,7 @@ local function tolerate_types()
   replace(node.Node, "__call", itself)
   replace(node.Schema, "__call", any_type)
   for _, method in ipairs { "extend", "pick", "omit", "partial" } do
-    replace(node.Schema, method, itself)
+    replace(schema.methods, method, itself)
   end
   for name, make in pairs(types) do
     local usage = node.calls[make]
@@ -68,21 +68,21 @@ local stand_ins = {
   api_key = any_provider, group = any_group,
 }
 local without_value = {
-  "all_routes", "config", "every", "info", "mount", "on", "on_error", "use",
+  "all_routes", "config", "info", "mount", "on", "on_error", "use",
 }
 
 --- From now on mistakes in declarations are reported instead of raised.
 ---@param report fun(text: string)
 function check.begin(report)
-  local barq = require "barq"
+  local barq, declares = require "barq", require "barq.declares"
   problems.report = report
   globals.watch()
   tolerate_types()
-  for name, stand_in in pairs(stand_ins) do replace(barq, name, stand_in) end
-  for _, name in ipairs(without_value) do replace(barq, name) end
-  local Group = getmetatable(group.root)
-  replace(Group, "group", any_group)
-  replace(Group, "mount")
+  for name, stand_in in pairs(stand_ins) do replace(declares, name, stand_in) end
+  for _, name in ipairs(without_value) do replace(declares, name) end
+  replace(barq, "every")
+  replace(group.methods, "group", any_group)
+  replace(group.methods, "mount")
   -- A function that there is not is one that does nothing.
   replace(getmetatable(barq), "__index", function() return function() end end)
 end

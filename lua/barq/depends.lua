@@ -29,10 +29,9 @@ local state = require "barq.state"
 ---@field description? string
 ---@field place string? where it was declared
 ---@field seq integer grows with every provider
-local Provider = {}
-Provider.__index = Provider
+local Provider = state.Provider
 
-local depends = { Provider = Provider }
+local depends = {}
 
 local known = {
   open = "function", close = "function", depends = "table", scope = "string", cache = "boolean",
@@ -44,7 +43,6 @@ local aliases = {
   get = "open", create = "open", setup = "open", teardown = "close", cleanup = "close",
 }
 local scopes = { request = true, worker = true }
-local made = 0
 
 local function check_options(spec, what)
   for key, value in pairs(spec) do
@@ -78,8 +76,7 @@ local function check_worker(spec, found, what)
 end
 
 local function new(parts, where)
-  made = made + 1
-  parts.seq, parts.place = made, where
+  parts.seq, parts.place = state.count(), where
   return setmetatable(parts, Provider)
 end
 

@@ -1,7 +1,6 @@
 -- errors.lua: errors that are answers, and what becomes of those that are not.
 local cancel = require "barq.cancel"
 local core = require "barq.core"
-local dev_page = require "barq.dev_page"
 local place = require "barq.place"
 local response = require "barq.response"
 local state = require "barq.state"
@@ -136,7 +135,7 @@ local function unhandled_response(req, err, trace, thread)
   local ended = cancel.status(err)
   if getmetatable(err) == Abort then return abort_response(req, err) end
   if ended then return abort_response(req, new_abort(ended, err.detail)) end
-  local shown = state.dev and dev_page.respond(req, err, trace, thread)
+  local shown = state.dev_page and state.dev_page.respond(req, err, trace, thread)
   return shown or abort_response(req, new_abort(500))
 end
 
@@ -148,7 +147,7 @@ end
 ---@return barq.Response
 function errors.respond(req, err, trace, thread)
   local expected, ended = getmetatable(err) == Abort, cancel.status(err)
-  if state.dev then trace = dev_page.trace_of(thread, err) or trace end
+  if state.dev_page then trace = state.dev_page.trace_of(thread, err) or trace end
   local handler = class_handler(err)
   local status = expected and err.status or ended or 500
   -- Of a client that has gone there is nothing to report.

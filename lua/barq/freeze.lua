@@ -1,15 +1,11 @@
 -- freeze.lua: from declarations to what C compiles. The server calls it once, after load.
 local cancel = require "barq.cancel"
 local depends = require "barq.depends"
-local dev_page = require "barq.dev_page"
-local docs_routes = require "barq.docs"
 local errors = require "barq.errors"
 local group = require "barq.group"
 local hooks = require "barq.hooks"
 local input = require "barq.input"
-local listing = require "barq.listing"
 local middleware = require "barq.middleware"
-local openapi = require "barq.openapi"
 local problems = require "barq.problems"
 local schema = require "barq.schema"
 local state = require "barq.state"
@@ -105,7 +101,7 @@ local function compile_route(entry, around)
   return {
     method = entry.method,
     path = path,
-    handler = state.dev and dev_page.watched(entry.handler) or entry.handler,
+    handler = state.dev_page and state.dev_page.watched(entry.handler) or entry.handler,
     chain = middleware.chain(append(around.middleware, spec.middleware), spec.status),
     takes_request = takes_request(entry.handler),
     input = compile_input(spec, list, path, entry.place),
@@ -155,7 +151,7 @@ local function enter(inner, prefix, around, routes)
 end
 
 function collect(tree, around, routes)
-  for _, entry in ipairs(tree.entries) do
+  for _, entry in ipairs(group.entries[tree]) do
     if entry.kind == "route" then
       routes[#routes + 1] = problems.attempt(compile_route, entry, around)
     elseif entry.kind == "mount" then
@@ -166,21 +162,25 @@ function collect(tree, around, routes)
   end
 end
 
-local function take_name(route)
-  local earlier = state.named[route.name]
+local function take_name(route, places)
+  local earlier = places[route.name]
   if earlier then
-    error(('%s: the route name "%s" is taken: %s has it'):format(route.place, route.name,
-      earlier.place), 0)
+    error(('%s: the route name "%s" is taken: %s has it'):format(route.place, route.name, earlier),
+      0)
   end
-  state.named[route.name] = route
+  places[route.name], state.named[route.name] = route.place, route.path
 end
 
--- The application's own description, at /openapi.json; made at the first request for it, or for
--- the command line.
-local function document(routes, tags)
+-- The application's own description, at /openapi.json and for the command line. Once it is made
+-- it holds what it was made of no longer.
+local function document(routes, tags, info)
   local text
   return function()
-    if not text then text = openapi.json(openapi.document(routes, state.info, tags)) end
+    if not text then
+      local openapi = require "barq.openapi"
+      text = openapi.json(openapi.document(routes, info, tags))
+      routes, tags, info = nil, nil, nil
+    end
     return text
   end
 end
@@ -205,7 +205,11 @@ end
 
 -- The server's own routes, where the application has none.
 local function add_docs(routes, text)
-  if not takes_path(routes, "/openapi.json") then add_own(routes, docs_routes.document(text)) end
+  local docs_routes = require "barq.docs"
+  if not takes_path(routes, "/openapi.json") then
+    add_own(routes, docs_routes.document(text))
+    state.document = text
+  end
   if not takes_path(routes, "/docs") then add_own(routes, docs_routes.ui(state.info)) end
 end
 
@@ -216,7 +220,7 @@ end
 return function(dev, docs)
   local routes = {}
   local all, described = group.root.spec, {}
-  state.dev = dev
+  state.dev, state.dev_page = dev, dev and require "barq.dev_page" or nil
   state.named = {} -- tests freeze again, with other providers
   schema.resolve()
   describe_tag(all, all.hidden, described)
@@ -225,10 +229,11 @@ return function(dev, docs)
     body_max = all.body_max, tags = all.tags or {}, hidden = all.hidden,
     timeout = all.timeout, disconnect = all.disconnect, described = described,
   }, routes)
+  local places = {}
   for _, route in ipairs(routes) do
-    if route.name then problems.attempt(take_name, route) end
+    if route.name then problems.attempt(take_name, route, places) end
   end
-  local text = document(routes, described)
+  local text = document(routes, described, state.info)
   if docs then add_docs(routes, text) end
   state.frozen = true
   strict.watch(dev)
@@ -236,7 +241,7 @@ return function(dev, docs)
     routes = routes,
     fallback = middleware.fallback(),
     openapi = text,
-    listing = function(json) return (json and listing.json or listing.text)(routes) end,
+    listing = function(json) return require "barq.listing"[json and "json" or "text"](routes) end,
     respond = errors.respond,
     run_hooks = hooks.run,
     run_after = hooks.run_after,

@@ -53,9 +53,11 @@ local state = require "barq.state"
 
 ---@class barq.Group: barq.Routes
 local Group = {}
-Group.__index = Group
 
-local group = {}
+local group = {
+  methods = Group,
+  entries = {}, ---@type table<barq.Group, table[]> what was declared on each, in the order written
+}
 
 local verbs = {
   get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE", head = "HEAD",
@@ -190,6 +192,11 @@ local function check_path(path, what)
   return path
 end
 
+local function add(self, entry)
+  local entries = group.entries[self]
+  entries[#entries + 1] = entry
+end
+
 local function declare(self, verb, path, spec, handler)
   local what = ('barq.%s("%s")'):format(verb, tostring(path))
   state.check_open(what)
@@ -198,10 +205,10 @@ local function declare(self, verb, path, spec, handler)
   if type(handler) ~= "function" then
     place.fail("%s: the handler is a function(req), not a %s", what, type(handler))
   end
-  self.entries[#self.entries + 1] = {
+  add(self, {
     kind = "route", method = verbs[verb], path = path, handler = handler,
     spec = check_route(spec, what), place = place.here() or place.of(handler),
-  }
+  })
 end
 
 local function new(prefix, spec, what)
@@ -209,23 +216,27 @@ local function new(prefix, spec, what)
     place.fail('%s: a prefix begins with "/" and does not end with it, as "/users"; got "%s"', what,
       tostring(prefix))
   end
-  return setmetatable({
-    prefix = prefix, spec = check_spec(spec or {}, group_fields, what), entries = {},
-  }, Group)
+  local made = setmetatable({
+    prefix = prefix, spec = check_spec(spec or {}, group_fields, what),
+  }, state.Group)
+  group.entries[made] = {}
+  return made
 end
 
-local function bind_verbs(self)
-  for verb in pairs(verbs) do
-    self[verb] = function(first, ...)
-      if first == self then return problems.attempt(declare, self, verb, ...) end
-      return problems.attempt(declare, self, verb, first, ...)
-    end
+--- What a group has besides its own fields: verbs, called with "." or ":", and methods.
+---@param self barq.Group
+---@param name any
+---@return function?
+function group.member(self, name)
+  if not verbs[name] then return Group[name] end
+  return function(first, ...)
+    if first == self then return problems.attempt(declare, self, name, ...) end
+    return problems.attempt(declare, self, name, first, ...)
   end
-  return self
 end
 
 --- Everything declared directly on barq.
-group.root = bind_verbs(setmetatable({ prefix = "", spec = {}, entries = {} }, Group))
+group.root = new("", nil, "barq")
 
 --- Routes that share a prefix and a spec. The group is served where it was made unless
 --- barq.mount puts it elsewhere.
@@ -235,9 +246,8 @@ group.root = bind_verbs(setmetatable({ prefix = "", spec = {}, entries = {} }, G
 function group.group(prefix, spec)
   local what = ('barq.group("%s")'):format(tostring(prefix))
   state.check_open(what)
-  local made = bind_verbs(new(prefix, spec, what))
-  local entries = group.root.entries
-  entries[#entries + 1] = { kind = "group", group = made }
+  local made = new(prefix, spec, what)
+  add(group.root, { kind = "group", group = made })
   return made
 end
 
@@ -253,7 +263,7 @@ end
 
 local function contains(outer, inner)
   if outer == inner then return true end
-  for _, entry in ipairs(outer.entries) do
+  for _, entry in ipairs(group.entries[outer]) do
     if entry.kind == "mount" and contains(entry.group, inner) then return true end
   end
   return false
@@ -265,14 +275,14 @@ end
 function Group:mount(prefix, mounted)
   local what = ('mount("%s")'):format(tostring(prefix))
   state.check_open(what)
-  if getmetatable(mounted) ~= Group then
+  if getmetatable(mounted) ~= state.Group then
     place.fail("%s: a group made by barq.group expected, got %s (does the module return it?)", what,
       type(mounted))
   end
   if contains(mounted, self) then place.fail("%s: the group would contain itself", what) end
   mounted.mounted = true
   local around = new(prefix, nil, what)
-  self.entries[#self.entries + 1] = { kind = "mount", group = mounted, prefix = around.prefix }
+  add(self, { kind = "mount", group = mounted, prefix = around.prefix })
 end
 
 --- Serves a group, as a module returns it, under a prefix.

@@ -1,10 +1,8 @@
 -- hooks.lua: functions that run when the server starts and ends.
 local core = require "barq.core"
 local errors = require "barq.errors"
-local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
-local timers = require "barq.timers"
 
 local hooks = {}
 
@@ -19,7 +17,8 @@ function hooks.on(event, fn)
   state.check_open("barq.on")
   local list = state.hooks[event]
   if not list then
-    place.fail('barq.on: there is no event "%s"%s', tostring(event), names.hint(event, state.hooks))
+    place.fail('barq.on: there is no event "%s"%s', tostring(event),
+      require "barq.names".hint(event, state.hooks))
   end
   if type(fn) ~= "function" then place.fail("barq.on: a function expected, got %s", type(fn)) end
   list[#list + 1] = fn
@@ -42,12 +41,25 @@ local function close_providers()
   return ok
 end
 
+-- Those of the time of loading; from now on they begin when they are made.
+local function begin_timers()
+  local waiting = state.timers or {}
+  state.timers = nil
+  for _, begin in ipairs(waiting) do begin() end
+end
+
+-- For good: one that would begin later does not.
+local function end_timers()
+  state.draining = true
+  for timer in pairs(state.sleeping) do timer:cancel() end
+end
+
 --- What the server calls. At the end every function runs, whatever the others do.
 ---@param event string of barq.on, or "close": the worker's providers are closed
 ---@return boolean ok false when one raised (it is logged)
 function hooks.run(event)
   if event == "close" then return close_providers() end
-  if event == "drain" then timers.stop() end
+  if event == "drain" then end_timers() end
   local ending = event == "drain" or event == "stop"
   local ok = true
   for _, fn in ipairs(state.hooks[event]) do
@@ -59,7 +71,7 @@ function hooks.run(event)
       if not ending then return false end
     end
   end
-  if event == "worker" then timers.begin() end
+  if event == "worker" then begin_timers() end
   return ok
 end
 

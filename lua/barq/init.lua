@@ -1,27 +1,20 @@
 -- init.lua: `require "barq"`: everything an application calls, gathered.
+--
+-- What answers need is there at once; the rest is looked up where it stands when it is asked for:
+-- what only declares (declares.lua) is let go once the server serves (settle.lua), and what few
+-- applications use is loaded for those.
 local cancel = require "barq.cancel"
 local core = require "barq.core"
-local config = require "barq.config"
-local depends = require "barq.depends"
 local errors = require "barq.errors"
-local group = require "barq.group"
-local hooks = require "barq.hooks"
-local log = require "barq.log"
-local middleware = require "barq.middleware"
-local names = require "barq.names"
-local offload = require "barq.offload"
 local place = require "barq.place"
 local response = require "barq.response"
-local schema = require "barq.schema"
-local security = require "barq.security"
-local shared = require "barq.shared"
-local sqlite = require "barq.sqlite"
 local state = require "barq.state"
-local tasks = require "barq.tasks"
-local timers = require "barq.timers"
-local with = require "barq.with"
 
 ---@class barq: barq.Routes
+---@field log barq.Log
+---@field offload fun(module: string, name: string, ...: any): any calls a function on another thread, and waits for it (offload.lua)
+---@field shared fun(name: string, opts?: barq.SharedOptions): barq.Store memory that all workers share, by name (shared.lua)
+---@field sqlite barq.SqliteModule databases in files: open, migrate, blob
 local barq = {
   version = core.version,
   --- The number of this worker, from 0.
@@ -34,44 +27,17 @@ local barq = {
   Timeout = cancel.Timeout,
 
   abort = errors.abort,
-  after = timers.after,
-  all = tasks.all,
-  api_key = security.api_key,
   array = core.array,
-  basic = security.basic,
-  bearer = security.bearer,
-  all_routes = group.all,
   closed = cancel.closed,
-  config = config.config,
-  depends = depends.depends,
-  every = timers.every,
-  group = group.group,
   html = response.html,
-  info = config.info,
   json = response.json,
-  log = log,
-  mount = group.mount,
   now = core.now,
   object = core.object,
-  offload = offload,
-  on = hooks.on,
-  on_error = errors.on_error,
   redirect = response.redirect,
   response = response.response,
-  schema = schema.schema,
-  shared = shared,
   sleep = core.sleep,
-  spawn = tasks.spawn,
-  --- Databases in files: open, migrate, blob.
-  sqlite = sqlite,
-  t = schema.t,
   text = response.text,
-  use = middleware.use,
-  with = with,
-  with_timeout = tasks.with_timeout,
 }
-
-for verb in pairs(group.verbs) do barq[verb] = group.root[verb] end
 
 --- The URL path of a named route.
 ---@param name string as in the route's spec
@@ -80,12 +46,12 @@ for verb in pairs(group.verbs) do barq[verb] = group.root[verb] end
 ---@return string
 --- Raises: on an unknown name, a missing or unknown parameter, a value its converter refuses.
 function barq.url_for(name, params, query)
-  local route = state.named[name]
-  if not route then
+  local path = state.named[name]
+  if not path then
     place.fail('barq.url_for: no route is named "%s"%s', tostring(name),
-      next(state.named) and names.hint(name, state.named) or "")
+      next(state.named) and require "barq.names".hint(name, state.named) or "")
   end
-  local url, why = core.build_path(route.path, params or {})
+  local url, why = core.build_path(path, params or {})
   if not url then place.fail('barq.url_for("%s"): %s', name, why) end
   if query and next(query) then
     local sorted = {}
@@ -96,8 +62,34 @@ function barq.url_for(name, params, query)
   return url
 end
 
+-- Where the rest is found: a module, or a member of one.
+local rest = {
+  log = "barq.log", offload = "barq.offload", shared = "barq.shared", sqlite = "barq.sqlite",
+}
+local BESIDE = "barq.beside"
+for _, name in ipairs { "after", "all", "every", "spawn", "with", "with_timeout" } do
+  rest[name] = BESIDE
+end
+
+local function unknown(name)
+  local known = {}
+  for _, part in ipairs { barq, rest, require "barq.declares" } do
+    for each in pairs(part) do known[each] = true end
+  end
+  place.fail('barq has no "%s"%s', tostring(name),
+    require "barq.names".hint(name, known))
+end
+
 return setmetatable(barq, {
-  __index = function(_, key)
-    place.fail('barq has no "%s"%s', tostring(key), names.hint(key, barq))
+  __index = function(self, name)
+    local module = rest[name]
+    if not module then
+      local declared = require "barq.declares"[name]
+      return declared == nil and unknown(name) or declared
+    end
+    local value = require(module)
+    if module == BESIDE then value = value[name] end
+    rawset(self, name, value)
+    return value
   end,
 })

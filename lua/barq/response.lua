@@ -3,7 +3,6 @@
 -- A Response is a plain table: status, headers (name -> string, or array of strings
 -- for a field that repeats), body (a string as it is, any other value as JSON).
 local core = require "barq.core"
-local names = require "barq.names"
 local place = require "barq.place"
 
 ---@class barq.Response
@@ -93,7 +92,7 @@ function response.response(parts)
   for key in pairs(parts) do
     if not response_keys[key] then
       place.fail('barq.response: unknown field "%s"%s', tostring(key),
-        names.hint(key, response_keys))
+        require "barq.names".hint(key, response_keys))
     end
   end
   if parts.headers ~= nil and type(parts.headers) ~= "table" then

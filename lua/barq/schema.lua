@@ -16,11 +16,11 @@ local types = require "barq.schema.types"
 ---@field node barq.Node
 ---@field place string? where it was declared
 ---@overload fun(options?: barq.ObjectOptions): barq.Node
-local Schema = node.Schema
-Schema.__index = Schema
+local Schema = {}
 
 local schema = {
   t = types,
+  methods = Schema,
   named = {}, ---@type table<string, barq.Schema>
 }
 
@@ -39,7 +39,7 @@ local function new(name, fields, given, what, parts)
   state.check_open(what)
   parts = parts or {}
   parts.name = name
-  local made = setmetatable({ name = name, place = place.here() }, Schema)
+  local made = setmetatable({ name = name, place = place.here() }, node.Schema)
   made.node = object.new(fields, given, what, parts)
   if name then schema.named[name] = made end
   return made
@@ -61,19 +61,11 @@ function schema.schema(name, fields, options)
   return new(name, object.fields(fields, what), options, what)
 end
 
-function Schema:__call(options)
-  return self.node(options)
-end
-
-function Schema:__tostring()
-  return ("schema %s"):format(self.name or "(without a name)")
-end
-
 local function called(self, verb) return ("%s:%s"):format(self.name or "schema", verb) end
 
 -- A colon forgotten is the usual mistake, and the message of Lua would not say so.
 local function check_self(self, verb)
-  if getmetatable(self) ~= Schema then
+  if getmetatable(self) ~= node.Schema then
     place.fail("%s is a method: write Schema:%s(…)", verb, verb)
   end
   return called(self, verb)

@@ -12,6 +12,8 @@ local error, pcall, setmetatable, tostring, type = error, pcall, setmetatable, t
 local getinfo = debug.getinfo
 local format = string.format
 
+---@class barq.SqliteModule
+---@field Error barq.SqliteError the class of what is raised
 local sqlite = {}
 
 ---What SQLite said, or what is wrong about a call. `tostring` gives one line with everything.

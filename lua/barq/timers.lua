@@ -4,7 +4,6 @@
 local cancel = require "barq.cancel"
 local core = require "barq.core"
 local errors = require "barq.errors"
-local names = require "barq.names"
 local place = require "barq.place"
 local state = require "barq.state"
 local tasks = require "barq.tasks"
@@ -17,10 +16,7 @@ local SECONDS_MIN = 0.001
 local Timer = {}
 Timer.__index = Timer
 
--- Timers that sleep, which the drain ends.
-local sleeping, draining = {}, false
-
-local function is_over(timer) return timer.stopped or draining end
+local function is_over(timer) return timer.stopped or state.draining end
 
 local function call(timer)
   local ok, err = xpcall(timer.fn, errors.traced)
@@ -31,11 +27,11 @@ local function call(timer)
 end
 
 local function sleep(timer, seconds)
-  sleeping[timer] = true
+  state.sleeping[timer] = true
   core.rest(true)
   local ok, err = pcall(core.sleep, seconds)
   core.rest(false)
-  sleeping[timer] = nil
+  state.sleeping[timer] = nil
   if not ok and not timer.stopped then error(err, 0) end
 end
 
@@ -63,7 +59,7 @@ end
 --- Ends the timer. A run that has begun goes on to its end.
 function Timer:cancel()
   self.stopped = true
-  if sleeping[self] then self.task:cancel() end
+  if state.sleeping[self] then self.task:cancel() end
 end
 
 local function check_options(what, options)
@@ -73,7 +69,8 @@ local function check_options(what, options)
   end
   for key in pairs(options) do
     if key ~= "once" then
-      place.fail('%s: unknown option "%s"%s', what, tostring(key), names.hint(key, { once = true }))
+      place.fail('%s: unknown option "%s"%s', what, tostring(key),
+        require "barq.names".hint(key, { once = true }))
     end
   end
   return options
@@ -91,7 +88,7 @@ local function new(what, least, repeats, seconds, fn, options)
     place = place.here() or place.of(fn), stopped = options.once == true and core.worker ~= 0,
   }, Timer)
   if state.timers then
-    state.timers[#state.timers + 1] = timer
+    state.timers[#state.timers + 1] = function() begin(timer) end
   else
     begin(timer)
   end
@@ -120,20 +117,6 @@ end
 ---@return barq.Timer timer
 function timers.every(seconds, fn, options)
   return new("barq.every", SECONDS_MIN, true, seconds, fn, options)
-end
-
---- Begins the timers of the time of loading.
-function timers.begin()
-  local list = state.timers or {}
-  state.timers = nil
-  for _, timer in ipairs(list) do begin(timer) end
-end
-
---- Ends all timers, for good.
-function timers.stop()
-  draining = true
-  for _, timer in ipairs(state.timers or {}) do timer.stopped = true end
-  for timer in pairs(sleeping) do timer:cancel() end
 end
 
 return timers

@@ -1,6 +1,5 @@
 -- with.lua: dependencies outside of requests: in hooks, req:after and at other times.
 local core = require "barq.core"
-local depends = require "barq.depends"
 local errors = require "barq.errors"
 local place = require "barq.place"
 local state = require "barq.state"
@@ -61,6 +60,7 @@ end
 --- Raises: what open, fn or close raised, after everything that was opened has been closed.
 return function(needs, fn)
   if type(fn) ~= "function" then place.fail("barq.with: a function(deps) expected") end
+  local depends = require "barq.depends"
   local plan, names = depends.flatten(depends.check(needs, "barq.with"), place.here())
   local values = { opened = 0 }
   return finish(plan, values, xpcall(function()

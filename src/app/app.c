@@ -343,6 +343,46 @@ int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options)
     return rc == BQ_OK && f.rc != BQ_OK ? BQ_INVALID : rc;
 }
 
+/* --- before it serves --------------------------------------------------------------------- */
+
+/* Of declarations: they would keep all of them alive. */
+static void forget_descriptions(struct bq_app *app, lua_State *L)
+{
+    luaL_unref(L, LUA_REGISTRYINDEX, app->refs.openapi);
+    luaL_unref(L, LUA_REGISTRYINDEX, app->refs.listing);
+    app->refs.openapi = app->refs.listing = LUA_NOREF;
+}
+
+/* The table on top, with what is left of it, into package.loaded. */
+static void put_back(lua_State *L)
+{
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaded");
+    int loaded = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, loaded - 2); lua_pop(L, 1)) {
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, loaded);
+    }
+}
+
+/* See lua/barq/settle.lua. */
+static int settle(lua_State *L)
+{
+    struct bq_app *app = lua_touserdata(L, 1);
+    require_module(L, "barq.settle");
+    forget_descriptions(app, L);
+    lua_call(L, 0, 1);
+    bq_collector_settle(app->vm);
+    put_back(L);
+    return 0;
+}
+
+int bq_app_settle(struct bq_app *app)
+{
+    return call_logged(app, settle, app, "the application");
+}
+
 /* --- serving ------------------------------------------------------------------------------ */
 
 struct bq_handler bq_app_handler(struct bq_app *app)

@@ -1,8 +1,8 @@
 /*
  * app.h: an application in one worker: app.lua loaded, frozen, and serving.
  *
- *   new ─> load ─> (configure) ─> freeze ─> hooks "start", "worker" ─> handler … ─> hooks
- *   "drain", "stop" ─> free
+ *   new ─> load ─> (configure) ─> freeze ─> (settle) ─> hooks "start", "worker" ─> handler … ─>
+ *   hooks "drain", "stop" ─> free
  *
  * Each worker has its own, with its own Lua state; the worker's thread alone calls
  * these functions (before the thread runs, the one that starts it may).
@@ -88,6 +88,11 @@ int bq_app_each_config(struct bq_app *app,
  * declared. Again: compiles them anew, for other providers take the place of some; not while
  * something is pending. Fails: BQ_INVALID, logged with both places of a conflict. */
 int bq_app_freeze(struct bq_app *app, const struct bq_app_options *options);
+
+/* After the last freeze, before it serves: lets go of what only the declarations needed, and
+ * collects Lua's garbage. Neither routes nor the OpenAPI document can be printed any more. Fails:
+ * BQ_INVALID, logged. */
+int bq_app_settle(struct bq_app *app);
 
 /* Runs the functions of barq.on(event, fn), in order, as a task ("close": those that close the
  * worker-scoped dependencies); turns the loop until

@@ -130,7 +130,7 @@ struct bq_schema {
  * the Lua state does. */
 struct bq_schemas {
     struct bq_arena arena;
-    int memo;  /* registry: node table -> light userdata; ends recursion, shares what is named */
+    int memo;  /* registry: node table, weakly -> light userdata; ends recursion, shares nodes */
     bool torn; /* a compilation has not come to its end: what is in the memo is not to be used */
 };
 

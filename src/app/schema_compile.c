@@ -326,9 +326,19 @@ static void remember(struct bq_compiler *c, struct bq_schema *s)
     lua_pop(c->L, 1);
 }
 
-static void forget_all(lua_State *L, struct bq_schemas *all)
+/* Of nodes that the application still has. */
+static void push_memo(lua_State *L)
 {
     lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "k");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+}
+
+static void forget_all(lua_State *L, struct bq_schemas *all)
+{
+    push_memo(L);
     lua_rawseti(L, LUA_REGISTRYINDEX, all->memo);
     all->torn = false;
 }
@@ -393,7 +403,7 @@ static struct bq_schema *compile_node(struct bq_compiler *c)
 
 void bq_schemas_init(lua_State *L, struct bq_schemas *all)
 {
-    lua_newtable(L);
+    push_memo(L);
     all->memo = luaL_ref(L, LUA_REGISTRYINDEX);
     all->torn = false;
     bq_arena_init(&all->arena, NULL, 0);

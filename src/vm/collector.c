@@ -117,10 +117,10 @@ static int step(lua_State *L)
 }
 
 /* False: it was interrupted, what by is logged. */
-static bool step_protected(struct bq_vm *vm)
+static bool do_protected(struct bq_vm *vm, lua_CFunction work)
 {
     lua_State *L = vm->L;
-    if (lua_cpcall(L, step, vm) == 0)
+    if (lua_cpcall(L, work, vm) == 0)
         return true;
     const char *text = lua_tostring(L, -1);
     bq_warn("Lua's garbage collector: a finaliser failed: %s", text ? text : "(no message)");
@@ -133,7 +133,7 @@ static bool step_protected(struct bq_vm *vm)
  * run in whatever compiled code comes next, which does not survive an error there. */
 static void step_on(struct bq_vm *vm)
 {
-    for (int i = 0; i < FAILURES_MAX && !step_protected(vm); i++)
+    for (int i = 0; i < FAILURES_MAX && !do_protected(vm, step); i++)
         continue;
 }
 
@@ -179,6 +179,18 @@ void bq_collector_run(struct bq_vm *vm, lua_State *L)
     bq_counter_add(&vm->collector.cycles, 1);
     if (is_paced(vm))
         rest(vm, vm->bytes);
+}
+
+static int run(lua_State *L)
+{
+    bq_collector_run(lua_touserdata(L, 1), L);
+    return 0;
+}
+
+void bq_collector_settle(struct bq_vm *vm)
+{
+    for (int i = 0; i < FAILURES_MAX && !do_protected(vm, run); i++)
+        continue;
 }
 
 struct bq_collector_view bq_vm_collector(const struct bq_vm *vm)

@@ -62,6 +62,9 @@ void bq_collector_wake(struct bq_vm *vm);
 /* Collects everything. Not from within the collector. Raises: what a finaliser raises. */
 void bq_collector_run(struct bq_vm *vm, lua_State *L);
 
+/* Collects everything before what follows depends on it; finalisers that raise are logged. */
+void bq_collector_settle(struct bq_vm *vm);
+
 /* Thread: any, as long as the vm lives. */
 struct bq_collector_view bq_vm_collector(const struct bq_vm *vm);
 

@@ -191,7 +191,8 @@ describe("barq's public", function()
   local core = modules.stand_in {
     version = "0.0.0", worker = 0, null = {}, array = function() end, object = function() end,
   }
-  local barq = modules.fresh(core)("barq")
+  local fresh = modules.fresh(core)
+  local barq = fresh "barq"
   local in_core = annotated_functions(META, "core")
   local verbs = annotated_fields("lua/barq/group.lua", "barq.Routes")
 
@@ -219,11 +220,27 @@ describe("barq's public", function()
     assert.is_true(is_documented(name, value), name .. " has no annotation")
   end
 
-  for name, value in pairs(barq) do
-    if type(value) == "function" then
-      it(name .. " is annotated", function() check(name, value) end)
+  for _, part in ipairs { barq, fresh "barq.declares", fresh "barq.beside" } do
+    for name, value in pairs(part) do
+      if type(value) == "function" then
+        it(name .. " is annotated", function() check(name, value) end)
+      end
     end
   end
+
+  it("modules are fields for editors", function()
+    local fields = annotated_fields("lua/barq/init.lua", "barq")
+    for _, name in ipairs { "log", "offload", "shared", "sqlite" } do
+      assert.truthy(barq[name])
+      assert.is_true(fields[name], name .. " has no annotation")
+    end
+  end)
+
+  it("members are each found where the others are not", function()
+    for _, module in ipairs { "barq.declares", "barq.beside" } do
+      for name, value in pairs(fresh(module)) do assert.equal(value, barq[name], name) end
+    end
+  end)
 
   it("log functions are annotated", function()
     for _, level in ipairs { "debug", "info", "warn", "error" } do check(level, barq.log[level]) end

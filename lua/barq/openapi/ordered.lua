@@ -38,19 +38,34 @@ function ordered.of(...)
   return object
 end
 
+-- Whether an object has these members and no others.
+local function has_only(object, names)
+  local surplus = 0
+  for _ in pairs(object) do surplus = surplus + 1 end
+  for _, name in ipairs(names) do
+    if object[name] == nil then return false end
+    surplus = surplus - 1
+  end
+  return surplus == 0
+end
+
+local function by_text(a, b) return tostring(a) < tostring(b) end
+
 --- The names of a table: in the order they were put; without one, or put otherwise, sorted.
 ---@param object table
----@return string[]
+---@return string[] names not to be changed
 function ordered.names(object)
+  local put = orders[object] or {}
+  if has_only(object, put) then return put end
   local names, known, rest = {}, {}, {}
-  for _, name in ipairs(orders[object] or {}) do
+  for _, name in ipairs(put) do
     known[name] = true
     if object[name] ~= nil then names[#names + 1] = name end
   end
   for name in pairs(object) do
     if not known[name] then rest[#rest + 1] = name end
   end
-  table.sort(rest, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(rest, by_text)
   for _, name in ipairs(rest) do names[#names + 1] = name end
   return names
 end
@@ -64,38 +79,46 @@ end
 
 local write
 
-local function write_array(value, where, depth)
-  local parts = {}
-  for i, one in ipairs(value) do parts[i] = write(one, where, depth) end
-  return "[" .. table.concat(parts, ",") .. "]"
+local function write_array(value, out, where, depth)
+  out[#out + 1] = "["
+  for i, one in ipairs(value) do
+    if i > 1 then out[#out + 1] = "," end
+    write(one, out, where, depth)
+  end
+  out[#out + 1] = "]"
 end
 
-local function write_object(value, where, depth)
-  local parts = {}
+local function write_object(value, out, where, depth)
+  out[#out + 1] = "{"
   for i, name in ipairs(ordered.names(value)) do
     where[depth] = tostring(name)
-    parts[i] = core.json_encode(tostring(name)) .. ":" .. write(value[name], where, depth)
+    out[#out + 1] = (i > 1 and "," or "") .. core.json_encode(where[depth]) .. ":"
+    write(value[name], out, where, depth)
   end
   where[depth] = nil
-  return "{" .. table.concat(parts, ",") .. "}"
+  out[#out + 1] = "}"
 end
 
-function write(value, where, depth)
+function write(value, out, where, depth)
   if type(value) == "table" and next(value) ~= nil then
     if depth == DEPTH_MAX then error("openapi: the document is nested too deep", 0) end
-    return (is_array(value) and write_array or write_object)(value, where, depth + 1)
+    return (is_array(value) and write_array or write_object)(value, out, where, depth + 1)
   end
   local ok, text = pcall(core.json_encode, value)
   if not ok then
     error(("openapi: %s: %s"):format(table.concat(where, "."), tostring(text)), 0)
   end
-  return text
+  out[#out + 1] = text
 end
 
 --- The value as JSON text.
 ---@param value any
 ---@return string
 --- Raises: on a value without JSON form, with the names that lead to it.
-function ordered.json(value) return write(value, {}, 0) end
+function ordered.json(value)
+  local out = {}
+  write(value, out, {}, 0)
+  return table.concat(out)
+end
 
 return ordered

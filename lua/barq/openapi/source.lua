@@ -11,7 +11,10 @@ local BYTES_MAX = 4 * 1024 * 1024
 local function read_lines(path)
   local file = io.open(path, "rb")
   if not file then return {} end
-  local text = file:read(BYTES_MAX)
+  -- Not more than there is: Lua takes the memory for all that is asked for, and keeps it.
+  local bytes = file:seek("end") or 0
+  file:seek("set")
+  local text = file:read(math.min(bytes, BYTES_MAX))
   file:close()
   local lines = {}
   for line in ((text or "") .. "\n"):gmatch("(.-)\r?\n") do lines[#lines + 1] = line end

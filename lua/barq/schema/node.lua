@@ -6,6 +6,7 @@
 -- written in a Lua table that forgets their order, get it back.
 local names = require "barq.names"
 local place = require "barq.place"
+local state = require "barq.state"
 
 ---@class barq.Node what barq.t makes: the type of a value; called with options, a copy that has them
 ---@field kind string as in src/app/schema.h
@@ -18,8 +19,8 @@ local place = require "barq.place"
 ---@overload fun(options?: table): barq.Node
 
 local node = {
-  Node = {},     -- the metatable of nodes; options.lua makes them callable
-  Schema = {},   -- the metatable of barq.schema's objects, which stand for the node in them
+  Node = state.Node,     -- the metatable of nodes
+  Schema = state.Schema, -- the metatable of barq.schema's objects, which stand for the node in them
   known = {},    -- every name after "t.": what a wrong one is compared to
   calls = {},    -- constructor -> how it is called
   deferred = {}, -- nodes that only the freeze can judge: references and unions
@@ -32,11 +33,8 @@ local aliases = {
   literal = "const", url = "uri", timestamp = "datetime", table = "object", null = "nullable",
 }
 
-local made = 0
-
 local function finish(n)
-  made = made + 1
-  n.seq, n.place = made, place.here()
+  n.seq, n.place = state.count(), place.here()
   if n.kind == "ref" or n.kind == "union" then node.deferred[#node.deferred + 1] = n end
   return setmetatable(n, node.Node)
 end

@@ -223,7 +223,7 @@ end
 
 -- t.string{ min = 1 }: also a copy without options, which has its place among the fields where
 -- it is written.
-function node.Node.__call(base, given)
+function options.call(base, given)
   local n = node.copy(base)
   if given == nil then return n end
   return options.apply(n, given, "t." .. base.label)

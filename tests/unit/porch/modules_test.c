@@ -97,6 +97,15 @@ static void c_modules_are_found_by_require(void **state)
     run(f->L, "assert(type(require 'barq.sqlite.core') == 'table')");
 }
 
+static void a_source_that_has_failed_is_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    run(f->L, "local ok, err = pcall(require, 'barq.log')\n"
+              "assert(not ok and err:find('barq.core', 1, true), err)\n"
+              "package.loaded['barq.core'] = { log_enabled = function() end }\n"
+              "assert(type(require('barq.log')) == 'table')");
+}
+
 static void an_unknown_module_is_still_unknown(void **state)
 {
     struct fixture *f = *state;
@@ -113,6 +122,7 @@ int main(void)
         TEST(a_source_is_run_once_and_knows_its_name),
         TEST(functions_of_a_source_come_from_the_built_in_chunk),
         TEST(c_modules_are_found_by_require),
+        TEST(a_source_that_has_failed_is_tried_again),
         TEST(an_unknown_module_is_still_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,6 +149,27 @@ static void a_finaliser_that_fails_is_told_of_and_harms_nothing(void **state)
     assert_non_null(strstr(text, "(no message)"));
 }
 
+static void everything_is_collected_before_what_depends_on_it(void **state)
+{
+    struct fixture *f = *state;
+    run(f,
+        "kept = setmetatable({ {} }, { __mode = 'v' })\n"
+        "for i = 1, 2 do local p = newproxy(true)\n"
+        "  getmetatable(p).__gc = function() error('cannot close', 0) end end",
+        1);
+    struct bq_collector_view before = bq_vm_collector(f->vm);
+    int top = lua_gettop(f->vm->L);
+    bq_log_set_level(BQ_LOG_OFF);
+    bq_collector_settle(f->vm);
+    assert_int_equal(lua_gettop(f->vm->L), top);
+    assert_int_equal(bq_vm_collector(f->vm).cycles, before.cycles + 1);
+    struct outcome o;
+    start(f, "return tostring(kept[1])", &o);
+    ends_with(f, &o, BQ_TASK_DONE, "nil");
+    run(f, garbage, 2000); /* and goes on afterwards */
+    assert_true(bq_vm_collector(f->vm).cycles > before.cycles + 1);
+}
+
 static void a_finaliser_cannot_wait(void **state)
 {
     struct fixture *f = *state;
@@ -193,6 +214,7 @@ int main(void)
         TEST(a_collector_that_the_application_has_stopped_stands_still),
         TEST(collecting_everything_near_the_limit_is_a_pause),
         TEST(a_finaliser_that_fails_is_told_of_and_harms_nothing),
+        TEST(everything_is_collected_before_what_depends_on_it),
         TEST(a_finaliser_cannot_wait),
         TEST(a_step_that_is_due_is_forgotten_with_its_state),
         cmocka_unit_test(a_state_without_a_loop_is_left_to_luajit),
