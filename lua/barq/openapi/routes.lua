@@ -17,14 +17,17 @@ local every_method = { "get", "put", "post", "delete", "options", "head", "patch
 -- Where a body has no meaning (RFC 9110, section 9.3), "ANY" does not ask for one.
 local bodyless = { get = true, head = true }
 
+-- And digits. Letters beyond ASCII are what they are: which of them have a capital, Lua cannot say.
+local LETTERS = "%w\128-\255"
+
 local function title_of(id)
   local words = id:gsub("[_%-%.%s]+", " "):gsub("^ ", ""):gsub(" $", "")
-  return (words:gsub("%f[%w]%l", string.upper))
+  return (words:gsub("%f[" .. LETTERS .. "]%l", string.upper))
 end
 
 local function derived_id(method, route_path)
-  local words = route_path:gsub("{([%w_]*)[^}]*}", "%1"):gsub("[^%w]+", "_"):gsub("^_", "")
-    :gsub("_$", "")
+  local words = route_path:gsub("{([%w_]*)[^}]*}", "%1"):gsub("[^" .. LETTERS .. "]+", "_")
+    :gsub("^_", ""):gsub("_$", "")
   return method .. "_" .. (words == "" and "root" or words)
 end
 
