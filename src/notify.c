@@ -19,8 +19,11 @@ static void read_path(struct bq_notify *n)
     const char *path = getenv("NOTIFY_SOCKET");
     if (!path || !*path)
         return;
-    if ((*path != '/' && *path != '@') || strlen(path) >= sizeof n->path)
-        bq_warn("NOTIFY_SOCKET: \"%.200s\" is not the path of a UNIX socket", path);
+    size_t length = strlen(path);
+    if ((*path != '/' && *path != '@') || length < 2 || length >= sizeof n->path)
+        bq_warn("NOTIFY_SOCKET: \"%.200s\" names no UNIX socket: that is a path beginning with "
+                "\"/\", or \"@\" and a name, of up to %d bytes",
+                path, BQ_NOTIFY_PATH_MAX - 1);
     else
         snprintf(n->path, sizeof n->path, "%s", path);
 }

@@ -186,6 +186,12 @@ describe("a service manager #threads", function()
     assert.is_nil(hear(0))
   end)
 
+  it("that has no name is said to be none", function()
+    local s = server.start { app = hello, env = { NOTIFY_SOCKET = "@" } }
+    s:wait_for_log('warn  NOTIFY_SOCKET: "@" names no UNIX socket: [^\n]+ "@" and a name')
+    assert.is_nil(s:log():find("does not hear", 1, true))
+  end)
+
   it("that is not there harms nothing", function()
     local s = server.start { app = hello, env = { NOTIFY_SOCKET = "/nowhere/notify" } }
     s:wait_for_log('warn  the service manager does not hear "READY=1[^"]*" at /nowhere/notify')

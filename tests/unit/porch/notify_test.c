@@ -88,6 +88,14 @@ static void a_socket_that_nobody_reads_harms_nothing(void **state)
     (void)state;
 }
 
+static void a_socket_without_a_name_is_none(void **state)
+{
+    assert_string_equal(init("@", NULL, NULL).path, "");
+    assert_string_equal(init("/", NULL, NULL).path, "");
+    assert_string_equal(init("@a", NULL, NULL).path, "@a");
+    (void)state;
+}
+
 static void a_long_path_is_no_path(void **state)
 {
     char path[BQ_NOTIFY_PATH_MAX + 1];
@@ -119,6 +127,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_reach_the_socket, setup, teardown),
         cmocka_unit_test(nobody_is_told_without_a_socket),
         cmocka_unit_test(a_socket_that_nobody_reads_harms_nothing),
+        cmocka_unit_test(a_socket_without_a_name_is_none),
         cmocka_unit_test(a_long_path_is_no_path),
         cmocka_unit_test(the_watchdog_of_this_process_holds),
     };
