@@ -10,6 +10,7 @@
 #include "net/addr.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 
 static void assert_endpoint(const char *text, const char *expected)
 {
@@ -99,11 +100,25 @@ static void every_address_is_both_families_and_an_explicit_one_is_not(void **sta
     assert_int_equal(e.sa.sa_family, AF_INET6);
 }
 
+/* The one name that this may ask for. A bare system has no /etc/hosts that says it. */
+static bool has_localhost(void)
+{
+    struct addrinfo *found;
+    if (getaddrinfo("localhost", NULL, NULL, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
 static void a_name_is_resolved(void **state)
 {
     (void)state;
     struct bq_endpoint e;
     char error[256];
+    if (!has_localhost()) {
+        print_message("# localhost has no address here: /etc/hosts does not say it\n");
+        skip();
+    }
     assert_int_equal(bq_endpoint_set(&e, BQ_STR("localhost"), 80, error), BQ_OK);
     assert_true(e.sa.sa_family == AF_INET || e.sa.sa_family == AF_INET6);
 }
