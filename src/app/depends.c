@@ -66,13 +66,10 @@ static struct bq_provider *new_provider(lua_State *L, struct bq_app *app, int st
     lua_getfield(L, step, "worker");
     p->worker = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    lua_getfield(L, step, "deps");
-    read_deps(L, app, &p->deps);
     return p;
 }
 
-/* The provider of the step table on top. Worker-scoped ones are shared by all plans; the slots of
- * a request-scoped one's deps differ from plan to plan. */
+/* The provider of the step table on top. Worker-scoped ones are shared by all plans. */
 static struct bq_provider *read_step(lua_State *L, struct bq_app *app)
 {
     int step = lua_gettop(L);
@@ -107,11 +104,14 @@ void bq_plan_compile(lua_State *L, struct bq_app *app, int index, struct bq_plan
     plan = arena_must(L, app, sizeof *plan);
     *plan = (struct bq_plan){.count = n};
     plan->providers = arena_must(L, app, n * sizeof(struct bq_provider *));
+    plan->needs = arena_must(L, app, n * sizeof *plan->needs);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, -1, (int)i + 1);
         struct bq_provider *p = read_step(L, app);
         plan->providers[i] = p;
         plan->closes = plan->closes || (!p->worker && p->close != LUA_NOREF);
+        lua_getfield(L, -1, "deps");
+        read_deps(L, app, &plan->needs[i]);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);

@@ -49,12 +49,12 @@ struct bq_provider {
     bool opening;           /* worker scope: a request is at it */
     int closer;             /* worker scope: reference to what its next value will be closed by */
     struct bq_list waiting; /* calls that wait for that */
-    struct bq_deps deps;
 };
 
 struct bq_plan {
     size_t count;
     struct bq_provider **providers; /* slot i + 1 */
+    struct bq_deps *needs;          /* of each of them: slots of this plan */
     struct bq_deps deps;            /* the handler's */
     bool closes;                    /* one of request scope has a close */
 };

@@ -30,10 +30,10 @@ static int prepare_handler(lua_State *L, struct bq_call *call)
 
 static int prepare_provider(lua_State *L, struct bq_call *call)
 {
-    const struct bq_provider *provider = call->route->plan->providers[call->opened];
-    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->open);
+    const struct bq_plan *plan = call->route->plan;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, plan->providers[call->opened]->open);
     bq_request_push_own(L, call);
-    bq_deps_push(L, call, &provider->deps);
+    bq_deps_push(L, call, &plan->needs[call->opened]);
     return 3;
 }
 

@@ -176,6 +176,20 @@ static void a_workers_provider_is_opened_once_and_closed_at_the_end(void **state
     expect(f, "/trace", 200, "-db", "");
 }
 
+static void a_workers_provider_gets_what_it_needs_whichever_route_opens_it(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "local r = provider('r')\n"
+             "local one = provider('one', { scope = 'worker' })\n"
+             "local two = provider('two', { scope = 'worker', depends = { one = one },\n"
+             "  open = function(_, d) return 'two of ' .. d.one end })\n"
+             "barq.get('/x', { depends = { two = two } }, function(_, d) return d.two end)\n"
+             "barq.get('/y', { depends = { r = r, two = two } }, function(_, d)\n"
+             "  return d.r .. ', ' .. d.two end)");
+    expect(f, "/y", 200, "r, two of one", "+r +one -r");
+    expect(f, "/x", 200, "two of one", "");
+}
+
 static void requests_wait_for_a_workers_provider_that_is_being_opened(void **state)
 {
     enum { COUNT = 5 };
@@ -394,6 +408,7 @@ int main(void)
         TEST(a_failing_close_is_a_500_of_which_the_others_are_told),
         TEST(providers_handlers_and_closes_may_wait),
         TEST(a_workers_provider_is_opened_once_and_closed_at_the_end),
+        TEST(a_workers_provider_gets_what_it_needs_whichever_route_opens_it),
         TEST(requests_wait_for_a_workers_provider_that_is_being_opened),
         TEST(a_workers_provider_that_failed_is_tried_again),
         TEST(middleware_is_around_dependencies_and_sees_what_they_come_to),
