@@ -23,7 +23,8 @@ local Traced = {}
 
 --- A message handler for xpcall that keeps the traceback beside the error.
 function errors.traced(err)
-  if type(err) == "table" and getmetatable(err) == Abort then return err end
+  local class = type(err) == "table" and getmetatable(err)
+  if class == Abort or class == Traced then return err end
   local text = type(err) == "string" and err or core.describe(err)
   return setmetatable({ err = err, trace = debug.traceback(text, 2) }, Traced)
 end

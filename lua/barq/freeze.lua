@@ -31,15 +31,7 @@ end
 
 -- A plan as C takes it: the steps in order, and what the handler finds in deps.
 local function compile_plan(list, deps)
-  local steps = {}
-  for i, step in ipairs(list) do
-    local provider = step.provider
-    steps[i] = {
-      key = provider, open = provider.open, close = provider.close,
-      worker = provider.scope == "worker", deps = step.deps,
-    }
-  end
-  return { steps = steps, deps = deps }
+  return { steps = list, deps = deps }
 end
 
 -- What the route and its providers declare of the request, together.

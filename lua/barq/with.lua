@@ -4,18 +4,27 @@ local errors = require "barq.errors"
 local place = require "barq.place"
 local state = require "barq.state"
 
--- The value of a worker's provider, opened if it is not yet.
-local function worker_value(provider, deps)
-  local values = state.worker_values
-  if values[provider] ~= nil then return values[provider] end
-  local value = provider.open(nil, deps)
+local function open(provider, deps)
+  local values, value = state.worker_values, provider.open(nil, deps)
   if value == nil then value = false end
   if provider.close then
     local opened = values[0]
     opened[#opened + 1] = { provider.close, value }
   end
-  -- While open waited, somebody else may have opened it, too: one is used, both are closed.
-  if values[provider] == nil then values[provider] = value end
+  values[provider] = value
+end
+
+-- The value of a worker's provider, opened if it is not yet. A request, or another task, may be at
+-- that.
+local function worker_value(provider, deps)
+  local values = state.worker_values
+  while values[provider] == nil do
+    if core.begin_open(provider) then
+      local ok, err = xpcall(open, errors.traced, provider, deps)
+      core.end_open(provider)
+      if not ok then error(err, 0) end
+    end
+  end
   return values[provider]
 end
 

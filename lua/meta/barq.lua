@@ -150,6 +150,16 @@ function core.describe(err) end
 --- Raises: outside of the middleware's own task, and while the request is being handled already.
 function core.enter(req) end
 
+--- Asks to open a provider of the worker's scope, or waits for who does.
+---@param provider barq.Provider
+---@return true? mine the caller opens it, and calls `end_open`; nil: somebody did, look again
+--- Raises: where this would wait for itself.
+function core.begin_open(provider) end
+
+--- The provider has been opened, or could not be.
+---@param provider barq.Provider
+function core.end_open(provider) end
+
 --- A value held against a schema.
 ---@param node barq.Node
 ---@param value any

@@ -6,6 +6,7 @@
 #include "app/failure.h"
 #include "app/held.h"
 #include "app/lua_core.h"
+#include "app/opening.h"
 #include "app/prepare.h"
 #include "app/reply.h"
 #include "app/request.h"
@@ -44,6 +45,8 @@ static int open_modules(lua_State *L)
     bq_request_open(L, app);
     bq_prepare_open(L, app);
     bq_reply_open(L, app);
+    bq_opening_push_await(L);
+    app->refs.await_open = luaL_ref(L, LUA_REGISTRYINDEX);
     app->env.open_modules(L, app->env.open_modules_arg);
     require_module(L, "barq.response");
     app->response_class = field_address(L, "Response");

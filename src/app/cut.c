@@ -15,9 +15,7 @@ void bq_cut_below(void *arg, int error)
     call->cut = error;
     if (!may_be_cut(call))
         return;
-    if (call->waiting.next) /* for a provider that another request opens */
-        bq_dispatch_fail(call, error);
-    else if (call->task)
+    if (call->task)
         bq_task_cancel(call->task, error, false);
 }
 

@@ -54,40 +54,46 @@ static void push_memo(lua_State *L)
     lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
-static struct bq_provider *new_provider(lua_State *L, struct bq_app *app, int step)
+static bool is_of_worker(lua_State *L, int table)
+{
+    lua_getfield(L, table, "scope");
+    const char *scope = lua_tostring(L, -1);
+    bool yes = scope && strcmp(scope, "worker") == 0;
+    lua_pop(L, 1);
+    return yes;
+}
+
+static struct bq_provider *new_provider(lua_State *L, struct bq_app *app, int table)
 {
     struct bq_provider *p = arena_must(L, app, sizeof *p);
     *p = (struct bq_provider){0};
     bq_list_init(&p->waiting);
     p->closer = LUA_NOREF;
-    p->open = bq_vm_ref_field(L, step, "open");
-    p->close = bq_vm_ref_field(L, step, "close");
-    p->key = bq_vm_ref_field(L, step, "key");
-    lua_getfield(L, step, "worker");
-    p->worker = lua_toboolean(L, -1);
-    lua_pop(L, 1);
+    p->worker = is_of_worker(L, table);
+    p->open = bq_vm_ref_field(L, table, "open");
+    p->close = bq_vm_ref_field(L, table, "close");
+    lua_pushvalue(L, table);
+    p->key = luaL_ref(L, LUA_REGISTRYINDEX);
     return p;
 }
 
-/* The provider of the step table on top. Worker-scoped ones are shared by all plans. */
-static struct bq_provider *read_step(lua_State *L, struct bq_app *app)
+struct bq_provider *bq_provider_get(lua_State *L, struct bq_app *app, int index)
 {
-    int step = lua_gettop(L);
-    struct bq_provider *p;
+    int top = lua_gettop(L);
     push_memo(L);
-    lua_getfield(L, step, "key");
+    lua_pushvalue(L, index);
     lua_rawget(L, -2);
-    p = lua_touserdata(L, -1);
+    struct bq_provider *p = lua_touserdata(L, -1);
     lua_pop(L, 1);
     if (!p) {
-        p = new_provider(L, app, step);
+        p = new_provider(L, app, index);
         if (p->worker) {
-            lua_getfield(L, step, "key");
+            lua_pushvalue(L, index);
             lua_pushlightuserdata(L, p);
             lua_rawset(L, -3);
         }
     }
-    lua_settop(L, step);
+    lua_settop(L, top);
     return p;
 }
 
@@ -107,7 +113,9 @@ void bq_plan_compile(lua_State *L, struct bq_app *app, int index, struct bq_plan
     plan->needs = arena_must(L, app, n * sizeof *plan->needs);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, -1, (int)i + 1);
-        struct bq_provider *p = read_step(L, app);
+        lua_getfield(L, -1, "provider");
+        struct bq_provider *p = bq_provider_get(L, app, lua_gettop(L));
+        lua_pop(L, 1);
         plan->providers[i] = p;
         plan->closes = plan->closes || (!p->worker && p->close != LUA_NOREF);
         lua_getfield(L, -1, "deps");

@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "vm/lua.h"
+#include "vm/task.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,12 +44,14 @@ struct bq_deps {
 };
 
 struct bq_provider {
-    int open, close;        /* references; close may be LUA_NOREF */
-    int key;                /* reference to the provider's own table */
-    bool worker;            /* its scope; otherwise the request */
-    bool opening;           /* worker scope: a request is at it */
-    int closer;             /* worker scope: reference to what its next value will be closed by */
-    struct bq_list waiting; /* calls that wait for that */
+    int open, close; /* references; close may be LUA_NOREF */
+    int key;         /* reference to the provider's own table */
+    bool worker;     /* its scope; otherwise the request */
+    int closer;      /* worker scope: reference to what its next value will be closed by */
+    /* Worker scope, see opening.h: */
+    struct bq_task *opener; /* is at it; or NULL */
+    struct bq_task_guard guard;
+    struct bq_list waiting; /* tasks that wait for that */
 };
 
 struct bq_plan {
@@ -59,10 +62,13 @@ struct bq_plan {
     bool closes;                    /* one of request scope has a close */
 };
 
-/* Compiles the plan's table at index:
- * { steps = { { key = provider, open, close, worker = bool, deps = { name -> slot } }, … },
- *   deps = { name -> slot } }. NULL in *out when there are no steps and no deps.
+/* What a provider's own table, at index, is compiled to; a worker-scoped one has one for all plans.
  * Raises: on memory exhaustion. */
+struct bq_provider *bq_provider_get(lua_State *L, struct bq_app *app, int index);
+
+/* Compiles the plan's table at index:
+ * { steps = { { provider = its table, deps = { name -> slot } }, … }, deps = { name -> slot } }.
+ * NULL in *out when there are no steps and no deps. Raises: on memory exhaustion. */
 void bq_plan_compile(lua_State *L, struct bq_app *app, int index, struct bq_plan **out);
 
 /* Pushes the deps table of a consumer. Raises: on memory exhaustion. */

@@ -3,6 +3,7 @@
 
 #include "app/cut.h"
 #include "app/failure.h"
+#include "app/opening.h"
 #include "app/prepare.h"
 #include "app/reply.h"
 #include "app/request.h"
@@ -19,12 +20,12 @@ static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_excha
     call->ex = ex;
     call->route = NULL;
     call->task = call->outer = NULL;
-    call->waiting = call->deadline.node = (struct bq_node){0};
+    call->deadline.node = (struct bq_node){0};
     call->cut = LUA_NOREF;
     call->handle = BQ_HANDLE_NONE;
     call->after = call->values = LUA_NOREF;
     call->step = BQ_STEP_ROUTE;
-    call->begun = call->inner = call->in_next = call->input_read = call->failing =
+    call->begun = call->inner = call->in_next = call->input_read = call->queues = call->failing =
         call->close_failed = false;
     call->opened = 0;
     call->status = 0;
@@ -61,7 +62,6 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex)
         return;
     struct bq_app *app = call->app;
     /* The call goes with the exchange's arena: neither a waiting task nor a req may find it. */
-    bq_list_remove(&call->waiting);
     bq_timer_clear(bq_loop_wheel(app->loop), &call->deadline);
     if (call->task && call->task->waiting)
         bq_task_drop(call->task);
@@ -231,23 +231,21 @@ static void reserve_worker_value(lua_State *L, void *arg)
     bq_worker_value_reserve(L, k->call->app, k->provider);
 }
 
-/* Opens the next provider, unless another request is at it already. */
+/* Opens the next provider, or waits while another is at it already. */
 static void open_provider(struct bq_call *call, struct bq_provider *provider)
 {
-    if (provider->opening) {
-        call->task = NULL;
-        bq_list_push(&provider->waiting, &call->waiting);
-        return;
-    }
     struct keeping keeping = {call, provider};
-    if (provider->worker && bq_vm_protect(call->app->vm, reserve_worker_value, &keeping) != BQ_OK) {
+    call->queues = provider->opener;
+    if (provider->worker && !call->queues &&
+        bq_vm_protect(call->app->vm, reserve_worker_value, &keeping) != BQ_OK) {
         bq_failure_memory(call);
         return;
     }
     struct bq_task *task = prepare_task(call);
     if (!task)
         return;
-    provider->opening = provider->worker;
+    if (provider->worker && !call->queues)
+        bq_opening_begin(provider, task);
     start_task(call, task);
 }
 
@@ -267,19 +265,6 @@ static void step_depends(struct bq_call *call)
     }
     call->step = BQ_STEP_HANDLER;
     run(call);
-}
-
-/* Others waited for this worker-scoped provider: the first of them takes it up, or all have it. */
-static void release_waiting(struct bq_provider *provider)
-{
-    struct bq_list waiting;
-    struct bq_node *node;
-    bq_list_init(&waiting);
-    provider->opening = false;
-    while ((node = bq_list_take(&provider->waiting)))
-        bq_list_push(&waiting, node);
-    while ((node = bq_list_take(&waiting)))
-        run(BQ_CONTAINER(node, struct bq_call, waiting));
 }
 
 static void keep_worker_value(lua_State *L, void *arg)
@@ -309,32 +294,18 @@ static void provider_opened(struct bq_call *call)
     } else {
         bq_failure_memory(call);
     }
-    if (provider->worker)
-        release_waiting(provider);
 }
 
-static void provider_failed(struct bq_call *call)
+/* Opened, or waited for. */
+static void provider_done(struct bq_call *call, bool failed)
 {
-    struct bq_provider *provider = call->route->plan->providers[call->opened];
-    call->step = BQ_STEP_ERROR;
-    run(call);
-    if (provider->worker)
-        release_waiting(provider);
-}
-
-void bq_dispatch_fail(struct bq_call *call, int error)
-{
-    struct bq_task *task = bq_task_take(call->app->vm);
-    bq_list_remove(&call->waiting);
-    if (!task) {
-        bq_failure_memory(call);
+    if (!failed && !call->queues) {
+        provider_opened(call);
         return;
     }
-    call->task = task;
-    lua_rawgeti(task->L, LUA_REGISTRYINDEX, error);
-    call->step = BQ_STEP_ERROR;
+    if (failed)
+        call->step = BQ_STEP_ERROR;
     run(call);
-    bq_task_give(task);
 }
 
 /* --- RESULT and CLOSE --------------------------------------------------------------------- */
@@ -347,7 +318,7 @@ static void task_done(struct bq_task *task, enum bq_task_end end)
         return; /* bq_dispatch_abandon has its reasons, or the vm is going */
     call->task = task;
     if (call->step == BQ_STEP_DEPENDS) {
-        (end == BQ_TASK_DONE ? provider_opened : provider_failed)(call);
+        provider_done(call, end != BQ_TASK_DONE);
         return;
     }
     if (call->step == BQ_STEP_CLOSE) {

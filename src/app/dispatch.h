@@ -39,7 +39,6 @@ struct bq_call {
     const struct bq_route *route; /* NULL: none matched */
     struct bq_task *task;         /* runs, waits or has ended for this call; NULL: none yet */
     struct bq_task *outer;        /* the middleware's, while next() is at work */
-    struct bq_node waiting;       /* in a worker-scoped provider's list */
     struct bq_timer deadline;     /* set if its route has one */
     int cut;                      /* ended before its time: the error, or LUA_NOREF */
     double handle;                /* what req objects know this call by, or BQ_HANDLE_NONE */
@@ -50,6 +49,7 @@ struct bq_call {
     bool inner;      /* the steps run within next() */
     bool in_next;    /* next() is on the C stack: what it returns is left in the values */
     bool input_read; /* the declared input is in req */
+    bool queues;     /* its task waits for a provider that another opens */
     bool failing;    /* an error is being answered: a further one gets a plain 500 */
     bool close_failed;
     size_t opened;   /* providers of the plan that are open, and not closed again */
@@ -71,9 +71,6 @@ void bq_dispatch_abandon(void *self, struct bq_exchange *ex);
 /* The answer is known: closes what is open, then sends it, or hands it to next(). The response's
  * strings may go when this returns. The call may be gone. */
 void bq_dispatch_finish(struct bq_call *call, const struct bq_response *response);
-
-/* A call that waits for another's provider fails with the error, a reference. */
-void bq_dispatch_fail(struct bq_call *call, int error);
 
 /* The call that the task runs for; NULL: it runs for none. */
 struct bq_call *bq_dispatch_call_of(const struct bq_task *task);

@@ -30,6 +30,7 @@ struct bq_app_refs {
     int new_abort;     /* errors.new_abort(status, detail) */
     int plain_error;   /* the barq.Abort of a 500 that has nothing to say */
     int closed;        /* the barq.Closed of a client that has gone */
+    int await_open;    /* C: (provider): waits for who opens it (opening.c) */
     int worker_values; /* what worker-scoped providers gave, by their numbers (depends.c) */
 };
 

@@ -4,6 +4,7 @@
 #include "app/decode.h"
 #include "app/encode.h"
 #include "app/failure.h"
+#include "app/opening.h"
 #include "app/quick.h"
 #include "app/request.h"
 #include "app/schema.h"
@@ -463,6 +464,7 @@ static const luaL_Reg functions[] = {
     {"schema_encode", l_schema_encode},
     {"build_query", l_build_query},
     {"describe", l_describe},
+    {"end_open", bq_opening_l_end},
     {"json_encode", l_json_encode},
     {"log", l_log},
     {"log_enabled", l_log_enabled},
@@ -520,6 +522,10 @@ void bq_core_open(lua_State *L, struct bq_app *app)
     lua_pushcclosure(L, bq_dispatch_enter, 1);
     bq_task_wrap(L);
     lua_setfield(L, -2, "enter");
+    lua_pushlightuserdata(L, app);
+    lua_pushcclosure(L, bq_opening_l_begin, 1);
+    bq_task_wrap(L);
+    lua_setfield(L, -2, "begin_open");
     bq_task_open_functions(L);
     bq_awaited_push(L);
     lua_setfield(L, -2, "awaited");

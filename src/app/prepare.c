@@ -31,7 +31,13 @@ static int prepare_handler(lua_State *L, struct bq_call *call)
 static int prepare_provider(lua_State *L, struct bq_call *call)
 {
     const struct bq_plan *plan = call->route->plan;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, plan->providers[call->opened]->open);
+    struct bq_provider *provider = plan->providers[call->opened];
+    if (call->queues) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, call->app->refs.await_open);
+        lua_pushlightuserdata(L, provider);
+        return 2;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, provider->open);
     bq_request_push_own(L, call);
     bq_deps_push(L, call, &plan->needs[call->opened]);
     return 3;

@@ -58,6 +58,7 @@ rooms.covered_by = {
   ["src/source_watch.c"] = "tests/e2e/dev_spec.lua",
   ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
   ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
+  ["src/app/opening.c"] = "tests/unit/app/depends_test.c",
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/format_net.c"] = "tests/unit/app/format_test.c",
   ["src/app/format_time.c"] = "tests/unit/app/format_test.c",

@@ -290,6 +290,98 @@ static void with_has_them_outside_of_requests(void **state)
     expect(f, "/x", 200, "db", "+db +tx -tx txdb +tx -tx! false +tx -tx!");
 }
 
+static void with_and_requests_open_a_workers_provider_together(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a[3];
+    struct bq_exchange *ex[3];
+    const char *const orders[] = {"/with /with /x", "/x /with /x", "/with /x /with"};
+    serve(f, "local n, first = 0, true\n"
+             "local function slow(name) return provider(name, { scope = 'worker',\n"
+             "  open = function() n = n + 1 local mine = n barq.sleep(0.003)\n"
+             "    if first then first = false error('down') end\n"
+             "    note('+' .. mine) return 'db' .. mine end }) end\n"
+             "local db = slow('db')\n"
+             "barq.get('/x', { depends = { db = db } }, function(_, d) return d.db end)\n"
+             "barq.get('/with', function()\n"
+             "  return barq.with({ db = db }, function(d) return d.db end) end)\n"
+             "barq.get('/forget', function()\n"
+             "  require('barq.state').worker_values[db] = nil first = true return '' end)");
+    for (int i = 0; i < 3; i++) {
+        char order[32], *rest = order;
+        snprintf(order, sizeof order, "%s", orders[i]);
+        for (int k = 0; k < 3; k++)
+            ex[k] = fixture_begin(
+                f, &(struct question){.method = "GET", .target = strsep(&rest, " ")}, &a[k]);
+        for (int k = 0; k < 400 && !(a[0].count && a[1].count && a[2].count); k++)
+            bq_loop_run_once(f->loop, 10);
+        assert_int_equal(a[0].status, 500);
+        assert_int_equal(a[1].status, 200);
+        assert_string_equal(a[1].body, a[2].body);
+        for (int k = 0; k < 3; k++)
+            fixture_end(ex[k]);
+        assert_int_equal(strlen(fixture_get(f, "/trace").body), 2); /* opened once */
+        fixture_get(f, "/forget");
+    }
+}
+
+static void what_waits_for_a_provider_ends_with_its_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct answer slow, late, with;
+    serve(f, "local db = barq.depends{ scope = 'worker', open = function()\n"
+             "  barq.sleep(0.05) return 'db' end }\n"
+             "barq.get('/slow', { depends = { db = db } }, function(_, d) return d.db end)\n"
+             "barq.get('/late', { timeout = 0.003, depends = { db = db } },\n"
+             "  function(_, d) return d.db end)\n"
+             "barq.get('/with', function()\n"
+             "  return select(2, pcall(barq.with_timeout, 0.003, barq.with, { db = db },\n"
+             "    function(d) return d.db end)).status end)");
+    struct bq_exchange *one =
+        fixture_begin(f, &(struct question){.method = "GET", .target = "/slow"}, &slow);
+    struct bq_exchange *two =
+        fixture_begin(f, &(struct question){.method = "GET", .target = "/late"}, &late);
+    struct bq_exchange *three =
+        fixture_begin(f, &(struct question){.method = "GET", .target = "/with"}, &with);
+    for (int k = 0; k < 400 && !slow.count; k++)
+        bq_loop_run_once(f->loop, 10);
+    assert_string_equal(slow.body, "db");
+    assert_int_equal(late.status, 503);
+    assert_string_equal(with.body, "504");
+    fixture_end(one);
+    fixture_end(two);
+    fixture_end(three);
+}
+
+static void a_provider_that_waits_for_itself_is_told_so(void **state)
+{
+    struct fixture *f = *state;
+    serve(f, "local db\n"
+             "db = barq.depends{ scope = 'worker', open = function()\n"
+             "  return select(2, pcall(barq.with, { db = db }, print)) end }\n"
+             "barq.get('/x', { depends = { db = db } }, function(_, d) return d.db end)");
+    struct answer a = fixture_get(f, "/x");
+    assert_non_null(strstr(a.body, "would wait for itself to be opened"));
+}
+
+static void who_is_dropped_while_it_opens_lets_others(void **state)
+{
+    struct fixture *f = *state;
+    struct answer one, two;
+    struct question q = {.method = "GET", .target = "/x"};
+    serve(f, "local n = 0\n"
+             "local db = barq.depends{ scope = 'worker', open = function()\n"
+             "  n = n + 1 barq.sleep(n == 1 and 60 or 0) return 'db' .. n end }\n"
+             "barq.get('/x', { depends = { db = db } }, function(_, d) return d.db end)");
+    struct bq_exchange *gone = fixture_begin(f, &q, &one), *ex = fixture_begin(f, &q, &two);
+    bq_app_handler(f->app).abandon(f->app, gone);
+    fixture_end(gone);
+    for (int k = 0; k < 400 && !two.count; k++)
+        bq_loop_run_once(f->loop, 10);
+    assert_string_equal(two.body, "db2");
+    fixture_end(ex);
+}
+
 static void what_an_abandoned_request_has_opened_is_closed(void **state)
 {
     static const char *const targets[] = {"/x", "/in", "/opening", "/closing"};
@@ -415,6 +507,10 @@ int main(void)
         TEST(middleware_may_try_again),
         TEST(groups_and_the_application_have_dependencies),
         TEST(with_has_them_outside_of_requests),
+        TEST(with_and_requests_open_a_workers_provider_together),
+        TEST(what_waits_for_a_provider_ends_with_its_deadline),
+        TEST(a_provider_that_waits_for_itself_is_told_so),
+        TEST(who_is_dropped_while_it_opens_lets_others),
         TEST(what_an_abandoned_request_has_opened_is_closed),
         TEST(a_close_that_waits_is_cut_off_with_an_abandoned_request),
 #ifdef BQ_FAULTS
