@@ -221,6 +221,18 @@ static int read_app_config(struct bq_server *s)
     return rc;
 }
 
+/* Which files it loads is noted in development, and it may be the application that says it is: then
+ * it is loaded once more. */
+static int load_first(struct bq_server *s)
+{
+    struct bq_worker *w = &s->workers[0];
+    bool dev = s->config->dev;
+    int rc = bq_worker_load(w);
+    if (rc == BQ_OK)
+        rc = read_app_config(s);
+    return rc == BQ_OK && s->config->dev && !dev ? bq_worker_load(w) : rc;
+}
+
 static void configure_offload(struct bq_server *s)
 {
     s->aside = (struct bq_aside){s->stores, s->app_path, s->config->dev ? &s->sources : NULL};
@@ -236,7 +248,7 @@ int bq_server_load(struct bq_server *s)
         bq_server_complain("out of memory");
         return BQ_MEMORY;
     }
-    if (bq_worker_load(&s->workers[0]) != BQ_OK || read_app_config(s) != BQ_OK)
+    if (load_first(s) != BQ_OK)
         return BQ_INVALID;
     bq_log_set_level((enum bq_log_level)s->config->log_level);
     configure_offload(s);

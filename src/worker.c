@@ -67,14 +67,26 @@ struct bq_app *bq_worker_build_app(struct bq_worker *w)
     return NULL;
 }
 
+void bq_worker_free_app(struct bq_worker *w, struct bq_app *app)
+{
+    struct bq_worker_tally *tally = bq_server_tally(w->server, w->number);
+    if (!app)
+        return;
+    if (tally)
+        bq_collector_view_add(&tally->past, bq_app_collector(app));
+    bq_app_free(app);
+}
+
 int bq_worker_load(struct bq_worker *w)
 {
     errno = ENOMEM; /* where no system call says otherwise */
-    w->loop = bq_loop_new();
+    if (!w->loop)
+        w->loop = bq_loop_new();
     if (!w->loop) {
         bq_error("worker %u cannot start: %s", w->number, strerror(errno));
         return BQ_INVALID;
     }
+    bq_worker_free_app(w, w->app);
     w->app = new_app(w);
     if (!w->app)
         return BQ_INVALID;
@@ -275,16 +287,6 @@ void bq_worker_drain(struct bq_worker *w)
 void bq_worker_stop(struct bq_worker *w)
 {
     bq_loop_post(w->loop, &w->stop_job);
-}
-
-void bq_worker_free_app(struct bq_worker *w, struct bq_app *app)
-{
-    struct bq_worker_tally *tally = bq_server_tally(w->server, w->number);
-    if (!app)
-        return;
-    if (tally)
-        bq_collector_view_add(&tally->past, bq_app_collector(app));
-    bq_app_free(app);
 }
 
 void bq_worker_release(struct bq_worker *w)

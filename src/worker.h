@@ -67,7 +67,8 @@ void bq_worker_init(struct bq_worker *w, struct bq_server *server, unsigned numb
 /* Whether it turns its loop, so that it runs jobs. Takes: the server's lock. Thread: any. */
 bool bq_worker_turns(const struct bq_worker *w);
 
-/* Makes loop and application and runs the file's declarations. Fails: BQ_INVALID, logged.
+/* Makes loop and application and runs the file's declarations; again: with another application in
+ * place of the first. Fails: BQ_INVALID, logged.
  * Thread: the worker's, or main's before it. */
 int bq_worker_load(struct bq_worker *w);
 

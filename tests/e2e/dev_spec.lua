@@ -363,9 +363,9 @@ describe("--dev and files elsewhere #threads", function()
     os.execute("rm -rf " .. elsewhere)
   end)
 
-  local function start(fault)
+  local function start(fault, in_file)
     return server.start {
-      app = [[
+      app = (in_file and 'require "barq".config{ dev = true }\n' or "") .. [[
         local barq = require "barq"
         local elsewhere = os.getenv "ELSEWHERE"
         package.path = elsewhere .. "/?.lua;" .. elsewhere .. "/current/?.lua;" .. package.path
@@ -384,7 +384,7 @@ describe("--dev and files elsewhere #threads", function()
         end)
       ]],
       env = { ELSEWHERE = elsewhere, BARQ_FAULT = fault },
-      args = { "--dev", "--workers", "2" },
+      args = { "--workers", in_file and "1" or "2", not in_file and "--dev" or nil },
     }
   end
 
@@ -418,6 +418,15 @@ describe("--dev and files elsewhere #threads", function()
     write("templates/page.html", "60")
     clock.wait_until(10, function() return reloads(s) > before end)
     assert.equal(before + 1, reloads(s))
+  end)
+
+  it("does so from the start where the application itself says dev", function()
+    local s = start(nil, true)
+    assert.equal("1 2 3 5 6", http.get(s.port, "/").body)
+    write("outside.lua", "return 10")
+    becomes(s, "10 2 3 5 6")
+    write("data.conf", "return 50")
+    becomes(s, "10 2 3 50 6")
   end)
 
   it("takes no notice of others", function()
