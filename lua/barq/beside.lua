@@ -3,7 +3,7 @@ local tasks = require "barq.tasks"
 local timers = require "barq.timers"
 
 ---@class barq
-return {
+local beside = {
   after = timers.after,
   all = tasks.all,
   every = timers.every,
@@ -11,3 +11,5 @@ return {
   with = require "barq.with",
   with_timeout = tasks.with_timeout,
 }
+
+return beside
