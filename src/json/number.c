@@ -21,10 +21,9 @@
 /* Beyond any that 770 digits could bring back. */
 #define EXPONENT_MAX 9999
 
-static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-#define POWER_MAX ((int)(sizeof powers / sizeof powers[0]) - 1)
+const double bq_json_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 /* The digits as an integer and the power of ten that goes with it, for strtod. */
 static double slow_value(const struct bq_json_digits *d)
@@ -71,9 +70,10 @@ static double magnitude(const struct bq_json_digits *d)
     double mantissa = (double)d->mantissa;
     if (exponent == 0 || d->mantissa == 0)
         return mantissa;
-    if (d->mantissa > 1ull << 53 || exponent > POWER_MAX || exponent < -POWER_MAX)
+    if (d->mantissa > 1ull << 53 || exponent > BQ_JSON_POWER_MAX || exponent < -BQ_JSON_POWER_MAX)
         return slow_value(d);
-    return exponent < 0 ? mantissa / powers[-exponent] : mantissa * powers[exponent];
+    return exponent < 0 ? mantissa / bq_json_powers[-exponent]
+                        : mantissa * bq_json_powers[exponent];
 }
 
 double bq_json_digits_value(const struct bq_json_digits *d)

@@ -21,6 +21,13 @@ struct bq_json_digits {
 /* Up to as many digits the mantissa is exact. */
 #define BQ_JSON_MANTISSA_DIGITS_MAX 19
 
+/* Up to as many digits it is a double as well, and each power is one that could be needed. */
+#define BQ_JSON_SHORT_DIGITS_MAX 15
+#define BQ_JSON_POWER_MAX        22
+
+/* 1 to 10^22, exactly. */
+extern const double bq_json_powers[BQ_JSON_POWER_MAX + 1];
+
 /* The nearest double, ties to even; infinity beyond the range. Linear in the digits,
  * allocates nothing, does not depend on the locale. */
 double bq_json_digits_value(const struct bq_json_digits *d);

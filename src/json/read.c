@@ -85,7 +85,7 @@ static const char *decode_escape(const char *p, char **to)
 }
 
 /* A string that the scan has accepted; no escape is shorter than what it stands for. */
-static bool decode_string(struct bq_json_reader *r, bq_str raw)
+static __attribute__((noinline)) bool decode_string(struct bq_json_reader *r, bq_str raw)
 {
     bq_buf_reset(r->scratch);
     if (bq_buf_reserve(r->scratch, raw.n) != BQ_OK)
@@ -129,7 +129,43 @@ static void set_whole(struct bq_json_number *number, const struct bq_json_digits
         number->whole = (int64_t)(d->negative ? 0 - d->mantissa : d->mantissa);
 }
 
-FOR_BOTH enum bq_json_token take_number(struct bq_json_reader *r, enum purpose purpose)
+static inline bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* What most numbers are: no sign, few digits, perhaps a point among them, no exponent. False: it is
+ * another one, or none, and nothing was taken. */
+static inline bool take_short_number(struct bq_json_reader *r)
+{
+    const char *start = r->p, *p = start, *end = r->end;
+    uint64_t mantissa = 0;
+    int decimals = 0;
+    for (; p < end && is_digit(*p); p++)
+        mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+    if (p - start > 1 && *start == '0')
+        return false;
+    if (p < end && *p == '.') {
+        const char *point = p;
+        while (++p < end && is_digit(*p))
+            mantissa = mantissa * 10 + (uint64_t)(*p - '0');
+        decimals = (int)(p - point - 1);
+        if (decimals == 0)
+            return false;
+    }
+    if (p - start > BQ_JSON_SHORT_DIGITS_MAX || p == start || (p < end && (*p | 0x20) == 'e'))
+        return false;
+    r->p = p;
+    r->number.text = bq_str_of(start, (size_t)(p - start));
+    r->number.is_whole = decimals == 0;
+    r->number.whole = (int64_t)mantissa;
+    r->number.value = (double)mantissa;
+    if (decimals)
+        r->number.value /= bq_json_powers[decimals];
+    return true;
+}
+
+FOR_BOTH enum bq_json_token take_any_number(struct bq_json_reader *r, enum purpose purpose)
 {
     const char *start = r->p;
     struct bq_json_digits digits;
@@ -149,8 +185,20 @@ FOR_BOTH enum bq_json_token take_number(struct bq_json_reader *r, enum purpose p
     return BQ_JSON_NUMBER;
 }
 
-static enum bq_json_token take_literal(struct bq_json_reader *r, bq_str word,
-                                       enum bq_json_token token)
+static __attribute__((noinline)) enum bq_json_token read_any_number(struct bq_json_reader *r)
+{
+    return take_any_number(r, READ);
+}
+
+FOR_BOTH enum bq_json_token take_number(struct bq_json_reader *r, enum purpose purpose)
+{
+    if (purpose == PASS)
+        return take_any_number(r, PASS);
+    return take_short_number(r) ? BQ_JSON_NUMBER : read_any_number(r);
+}
+
+static __attribute__((noinline)) enum bq_json_token
+take_literal(struct bq_json_reader *r, bq_str word, enum bq_json_token token)
 {
     if ((size_t)(r->end - r->p) >= word.n && memcmp(r->p, word.p, word.n) == 0) {
         r->p += word.n;
@@ -265,7 +313,8 @@ bool bq_json_key_as(struct bq_json_reader *r, bq_str text)
     const char *p = r->p;
     if (!r->first && (p == r->end || *p++ != ','))
         return false;
-    if ((size_t)(r->end - p) < text.n || memcmp(p, text.p, text.n) != 0)
+    p += p < r->end && *p == ' ';
+    if ((size_t)(r->end - p) < text.n || !bq_json_word_same(p, text.p, text.n))
         return false;
     r->p = p + text.n;
     r->first = false;

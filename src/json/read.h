@@ -60,8 +60,9 @@ enum bq_json_token bq_json_value(struct bq_json_reader *r);
  * at the end of the object, which is left, or at an error (reader->rc is not BQ_OK). */
 bool bq_json_key(struct bq_json_reader *r);
 
-/* In an object: takes the key if it is the next one and written just as in text ("\"name\":"), and
- * leaves reader->string alone. If not, nothing has changed and bq_json_key tells what comes. */
+/* In an object: takes the key if it is the next one and written just as in text ("\"name\":"), but
+ * for a space before it, and leaves reader->string alone. If not, nothing has changed and
+ * bq_json_key tells what comes. */
 bool bq_json_key_as(struct bq_json_reader *r, bq_str text);
 
 /* In an array: the next element as bq_json_value gives it, END at the end, which is left. */

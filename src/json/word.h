@@ -42,6 +42,22 @@ static inline uint64_t bq_json_word_load(const char *p)
     return w;
 }
 
+/* Whether n bytes are the same: of names with quotes and a colon, four to sixteen at most times. */
+static inline bool bq_json_word_same(const char *a, const char *b, size_t n)
+{
+    uint32_t a4, b4, a4_last, b4_last;
+    if (n - 8 <= 8)
+        return ((bq_json_word_load(a) ^ bq_json_word_load(b)) |
+                (bq_json_word_load(a + n - 8) ^ bq_json_word_load(b + n - 8))) == 0;
+    if (n - 4 > 4)
+        return memcmp(a, b, n) == 0;
+    memcpy(&a4, a, sizeof a4);
+    memcpy(&b4, b, sizeof b4);
+    memcpy(&a4_last, a + n - 4, sizeof a4_last);
+    memcpy(&b4_last, b + n - 4, sizeof b4_last);
+    return ((a4 ^ b4) | (a4_last ^ b4_last)) == 0;
+}
+
 /* The n bytes at p, 0 < n < 8, filled up with spaces; no byte beyond them is read. */
 static inline uint64_t bq_json_word_load_tail(const char *p, size_t n)
 {

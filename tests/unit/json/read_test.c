@@ -187,20 +187,60 @@ static void keys_are_decoded_too(void **state)
 static void a_key_that_is_expected_is_taken_at_once(void **state)
 {
     (void)state;
-    struct bq_json_reader r = reader_of(BQ_STR("{\"a\":1,\"b\":2, \"c\":3}"));
+    struct bq_json_reader r = reader_of(BQ_STR("{\"a\":1,\"b\":2, \"c\":3,  \"d\":4}"));
     assert_int_equal(bq_json_value(&r), BQ_JSON_OBJECT);
     assert_false(bq_json_key_as(&r, BQ_STR("\"b\":")));
     assert_true(bq_json_key_as(&r, BQ_STR("\"a\":")));
     assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
     assert_true(bq_json_key_as(&r, BQ_STR("\"b\":")));
     assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
-    assert_false(bq_json_key_as(&r, BQ_STR("\"c\":"))); /* a space before it */
+    assert_true(bq_json_key_as(&r, BQ_STR("\"c\":"))); /* a space before it */
+    assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
+    assert_false(bq_json_key_as(&r, BQ_STR("\"d\":"))); /* two */
     assert_true(bq_json_key(&r));
     assert_int_equal(bq_json_value(&r), BQ_JSON_NUMBER);
-    assert_false(bq_json_key_as(&r, BQ_STR("\"c\":")));
+    assert_false(bq_json_key_as(&r, BQ_STR("\"d\":")));
     assert_false(bq_json_key(&r));
     assert_false(bq_json_key_as(&r, BQ_STR("\"c\":"))); /* the text ends */
     assert_int_equal(bq_json_finish(&r), BQ_OK);
+}
+
+/* The reader of an object whose only key has these bytes, in a block that ends with them. */
+static bool takes_key(const char *bytes, size_t n, bq_str expected)
+{
+    char *text = malloc(n + 1);
+    assert_non_null(text);
+    text[0] = '{';
+    memcpy(text + 1, bytes, n);
+    struct bq_json_reader r = reader_of(bq_str_of(text, n + 1));
+    assert_int_equal(bq_json_value(&r), BQ_JSON_OBJECT);
+    bool taken = bq_json_key_as(&r, expected);
+    assert_ptr_equal(r.p, text + 1 + (taken ? n : 0));
+    free(text);
+    return taken;
+}
+
+static void an_expected_key_is_another_one_if_any_of_its_bytes_is(void **state)
+{
+    (void)state;
+    char key[64];
+    for (size_t n = 3; n <= 40; n++) {
+        memset(key, 'k', sizeof key);
+        key[0] = key[n - 2] = '"';
+        key[n - 1] = ':';
+        char *text = malloc(n);
+        assert_non_null(text);
+        memcpy(text, key, n);
+        bq_str expected = bq_str_of(text, n);
+        assert_true(takes_key(key, n, expected));
+        assert_false(takes_key(key, n - 1, expected));
+        for (size_t i = 0; i < n; i++) {
+            key[i] ^= 1;
+            assert_false(takes_key(key, n, expected));
+            key[i] ^= 1;
+        }
+        free(text);
+    }
 }
 
 static void a_lack_of_memory_is_an_error_of_the_reader(void **state)
@@ -262,6 +302,56 @@ static void reads_double(const char *text)
     double got = number_of(text).value, want = strtod(text, NULL);
     if (memcmp(&got, &want, sizeof got) != 0)
         fail_msg("%s: %a, not %a", text, got, want);
+}
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    return *state ^= *state << 17;
+}
+
+/* Up to 20 digits, with a point or without, around where the short way ends. */
+static void numbers_of_any_length_are_what_strtod_makes_of_them(void **state)
+{
+    (void)state;
+    uint64_t seed = 88172645463325252;
+    for (int i = 0; i < 20000; i++) {
+        char text[32];
+        int digits = 1 + (int)(next_random(&seed) % 20);
+        int point = (int)(next_random(&seed) % 20), n = 0;
+        for (int d = 0; d < digits; d++) {
+            if (d == point && d > 0)
+                text[n++] = '.';
+            int first = d == 0 && digits > 1 && point != 1; /* no zero begins a longer one */
+            text[n++] = (char)('0' + first + (int)(next_random(&seed) % (unsigned)(10 - first)));
+        }
+        text[n] = '\0';
+        struct bq_json_number number = number_of(text);
+        double want = strtod(text, NULL);
+        if (number.value != want)
+            fail_msg("%s: %a, not %a", text, number.value, want);
+        assert_true(bq_str_eq(number.text, bq_str_cstr(text)));
+        assert_int_equal(number.is_whole, !strchr(text, '.') && want < 9223372036854775807.0);
+        if (number.is_whole)
+            assert_int_equal(number.whole, strtoll(text, NULL, 10));
+    }
+}
+
+static void numbers_end_where_the_grammar_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t offset;
+    } wrong[] = {{"01", 1},   {"00.5", 1}, {"1.", 2}, {"1.e5", 2},  {"1..2", 2}, {"12x", 2},
+                 {"1.5x", 3}, {"0x1", 1},  {"5e", 2}, {"5.5E+", 5}, {".5", 0},   {"+1", 0}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct bq_json_reader r = reader_of(bq_str_cstr(wrong[i].text));
+        bq_json_value(&r);
+        assert_int_equal(bq_json_finish(&r), BQ_INVALID);
+        assert_int_equal(r.error.offset, wrong[i].offset);
+    }
 }
 
 static void doubles_are_rounded_as_strtod_rounds(void **state)
@@ -441,9 +531,12 @@ int main(void)
         cmocka_unit_test(a_string_without_escapes_is_a_view_of_the_text),
         cmocka_unit_test(keys_are_decoded_too),
         cmocka_unit_test(a_key_that_is_expected_is_taken_at_once),
+        cmocka_unit_test(an_expected_key_is_another_one_if_any_of_its_bytes_is),
         cmocka_unit_test(a_lack_of_memory_is_an_error_of_the_reader),
         cmocka_unit_test(integers_are_exact_to_the_last_of_64_bits),
         cmocka_unit_test(doubles_are_rounded_as_strtod_rounds),
+        cmocka_unit_test(numbers_of_any_length_are_what_strtod_makes_of_them),
+        cmocka_unit_test(numbers_end_where_the_grammar_says),
         cmocka_unit_test(random_doubles_read_back),
         cmocka_unit_test(digits_far_behind_decide_a_tie),
         cmocka_unit_test(the_longest_tie_is_seen_to_its_last_digit),
