@@ -82,6 +82,20 @@ static bool numbers_fit(lua_State *L, int index, const struct bq_raw_table *t)
     return true;
 }
 
+/* Values are on top. That two addresses are as far apart as the stack is high, and one of them goes
+ * on as it grows, tells that they are addresses into it. */
+static bool stack_fits(lua_State *L)
+{
+    const struct bq_raw_stack *stack = (const struct bq_raw_stack *)L;
+    const bq_raw *base = stack->base, *top = stack->top;
+    if (!base || (uintptr_t)base % sizeof *base != 0 || top != base + lua_gettop(L))
+        return false;
+    lua_pushnumber(L, 1234567.5);
+    bool fits = stack->base == base && stack->top == top + 1 && number_fits(*top, 1234567.5);
+    lua_pop(L, 1);
+    return fits && stack->top == top;
+}
+
 bq_raw bq_raw_probe(lua_State *L)
 {
     int top = lua_gettop(L);
@@ -94,7 +108,8 @@ bq_raw bq_raw_probe(lua_State *L)
     lua_rawget(L, top + 1);
     if (frame_fits(t, 4, 1) && t->metatable == meta && frame_fits(meta, 2, 0) && !meta->metatable &&
         positions_fit(t, meta) && number_fits(meta->array[1], 1234567) &&
-        bq_raw_tag(meta->pairs[0].value) == BQ_RAW_NIL && numbers_fit(L, top + 1, t))
+        bq_raw_tag(meta->pairs[0].value) == BQ_RAW_NIL && numbers_fit(L, top + 1, t) &&
+        stack_fits(L) && bq_raw_top(L) == bq_raw_of_string(lua_tostring(L, -1)))
         null = check_pairs(L, t);
     lua_settop(L, top);
     return null;

@@ -8,7 +8,8 @@
  * found tables of known contents to lie just so in this very library, and whoever reads this way
  * can do without.
  *
- * For reading only, and only until Lua runs or allocates again.
+ * For reading only, and only until Lua runs or allocates again; raw_make.h knows the one moment
+ * when a table may be written.
  */
 #ifndef BQ_VM_RAW_H
 #define BQ_VM_RAW_H
@@ -62,6 +63,14 @@ struct bq_raw_table {
     uint32_t pairs_mask; /* their number less one */
 };
 
+/* A coroutine: what it calls with begins at base. */
+struct bq_raw_stack {
+    uint64_t next;
+    uint8_t marks, type, flags[2];
+    uint64_t global, gray;
+    const bq_raw *base, *top; /* top is the first free one */
+};
+
 /* Whether values lie as told above: tables of known contents are made and looked at. Gives what
  * barq.null, the light userdata NULL, is in a table (LuaJIT shortens such addresses, each state in
  * its own way), or 0: they do not. Raises: on memory exhaustion. */
@@ -75,6 +84,12 @@ static inline int bq_raw_tag(bq_raw v)
 static inline const void *bq_raw_address(bq_raw v)
 {
     return (const void *)(uintptr_t)(v & (((uint64_t)1 << BQ_RAW_TAG_SHIFT) - 1));
+}
+
+/* The value at the top, as it is in a table. */
+static inline bq_raw bq_raw_top(lua_State *L)
+{
+    return ((const struct bq_raw_stack *)L)->top[-1];
 }
 
 /* Of a STRING. Valid: as long as Lua holds it. */

@@ -137,6 +137,24 @@ static void tables_that_compiled_code_made_are_no_others(void **state)
                                        "return t end)()"));
 }
 
+static void the_top_of_every_coroutine_is_found(void **state)
+{
+    struct bq_vm *vm = *state;
+    lua_settop(vm->L, 0);
+    lua_State *L = lua_newthread(vm->L);
+    for (int i = 0; i < 200; i++) { /* its stack moves as it grows */
+        lua_checkstack(L, 2);
+        lua_pushfstring(L, "number %d", i);
+        check_value(L, bq_raw_top(L), -1);
+        lua_pushnumber(L, i);
+        assert_true(bq_raw_double(bq_raw_top(L), &(double){0}));
+        check_value(L, bq_raw_top(L), -1);
+    }
+    lua_pop(L, 399);
+    assert_true(bq_raw_str(bq_raw_top(L)).p == lua_tostring(L, 1));
+    assert_ptr_equal(bq_raw_address(bq_raw_top(vm->L)), L);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +162,7 @@ int main(void)
         cmocka_unit_test(null_is_found_in_each_state),
         cmocka_unit_test_setup_teardown(tables_are_met_in_the_order_of_next, setup, teardown),
         cmocka_unit_test_setup_teardown(metatables_are_found, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_top_of_every_coroutine_is_found, setup, teardown),
         cmocka_unit_test_setup_teardown(tables_that_compiled_code_made_are_no_others, setup,
                                         teardown),
     };
