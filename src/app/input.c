@@ -278,16 +278,23 @@ static void gather_cookies(lua_State *L, struct gathering *g)
 
 /* --- the body ----------------------------------------------------------------------------- */
 
-static bq_str media_type(const struct bq_request *r)
+static bq_str media_type_of(const struct bq_field *type)
 {
-    const struct bq_field *type = bq_request_find(r, BQ_STR("content-type"));
-    if (!type)
-        return BQ_STR("");
     return bq_str_trim(bq_str_of(type->value.p, bq_str_find(type->value, ';', 0)));
 }
 
-static bool is_json(bq_str media)
+static bq_str media_type(const struct bq_request *r)
 {
+    const struct bq_field *type = bq_request_find(r, BQ_STR("content-type"));
+    return type ? media_type_of(type) : BQ_STR("");
+}
+
+static bool is_json(const struct bq_request *r)
+{
+    const struct bq_field *type = bq_request_find(r, BQ_STR("content-type"));
+    if (!type || bq_str_eq(type->value, BQ_STR("application/json")))
+        return true;
+    bq_str media = media_type_of(type);
     if (media.n == 0 || bq_str_eq_nocase(media, BQ_STR("application/json")))
         return true;
     return media.n > 5 && bq_str_eq_nocase(bq_str_of(media.p + media.n - 5, 5), BQ_STR("+json"));
@@ -310,7 +317,7 @@ static int read_body(lua_State *L, struct bq_call *call, const struct bq_schema 
         bq_schema_read_text(L, schema, NULL, 0, invalid); /* absent: the default, or missing */
         return 0;
     }
-    if (!is_json(media_type(&call->ex->request))) {
+    if (!is_json(&call->ex->request)) {
         set_detail(call, "the body must be application/json");
         return 415;
     }

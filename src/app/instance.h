@@ -31,6 +31,7 @@ struct bq_app_refs {
     int plain_error;   /* the barq.Abort of a 500 that has nothing to say */
     int closed;        /* the barq.Closed of a client that has gone */
     int await_open;    /* C: (provider): waits for who opens it (opening.c) */
+    int request_class, headers_class; /* the metatables of req and of its headers (request.c) */
     int worker_values; /* what worker-scoped providers gave, by their numbers (depends.c) */
 };
 

@@ -53,17 +53,9 @@ static const struct {
     {"version", FIELD_VERSION},
 };
 
-static const char req_key, headers_key; /* keys of the two metatables in the registry */
-
 static void push_str(lua_State *L, bq_str s)
 {
     lua_pushlstring(L, s.p ? s.p : "", s.n);
-}
-
-static void push_metatable(lua_State *L, const char *key)
-{
-    lua_pushlightuserdata(L, (void *)key);
-    lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
 /* --- finding the call behind a req -------------------------------------------------------- */
@@ -219,18 +211,18 @@ static int l_headers_index(lua_State *L)
     return 1;
 }
 
-static void push_handle_table(lua_State *L, struct bq_call *call, const char *metatable)
+static void push_handle_table(lua_State *L, struct bq_call *call, int metatable)
 {
     lua_createtable(L, 1, 2);
     lua_pushnumber(L, call->handle);
     lua_rawseti(L, -2, 1);
-    push_metatable(L, metatable);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, metatable);
     lua_setmetatable(L, -2);
 }
 
 void bq_request_push_headers(lua_State *L, struct bq_call *call)
 {
-    push_handle_table(L, call, &headers_key);
+    push_handle_table(L, call, call->app->refs.headers_class);
 }
 
 static void push_lower(lua_State *L, bq_str name)
@@ -486,13 +478,6 @@ static void push_members(lua_State *L, struct bq_app *app)
     }
 }
 
-static void keep_metatable(lua_State *L, const char *key)
-{
-    lua_pushlightuserdata(L, (void *)key);
-    lua_insert(L, -2);
-    lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
 void bq_request_open(lua_State *L, struct bq_app *app)
 {
     lua_newtable(L);
@@ -500,12 +485,12 @@ void bq_request_open(lua_State *L, struct bq_app *app)
     push_members(L, app);
     lua_pushcclosure(L, l_index, 2);
     lua_setfield(L, -2, "__index");
-    keep_metatable(L, &req_key);
+    app->refs.request_class = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     lua_pushlightuserdata(L, app);
     lua_pushcclosure(L, l_headers_index, 1);
     lua_setfield(L, -2, "__index");
-    keep_metatable(L, &headers_key);
+    app->refs.headers_class = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 static void push_bare(lua_State *L, struct bq_call *call)
@@ -514,7 +499,7 @@ static void push_bare(lua_State *L, struct bq_call *call)
         call->handle = bq_handle_give(&call->app->handles, call);
     if (call->handle == BQ_HANDLE_NONE)
         luaL_error(L, "not enough memory");
-    push_handle_table(L, call, &req_key);
+    push_handle_table(L, call, call->app->refs.request_class);
 }
 
 void bq_request_push(lua_State *L, struct bq_call *call)
