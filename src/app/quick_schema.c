@@ -79,11 +79,13 @@ static bool find_value(const struct bq_raw_table *t, const struct bq_schema_fiel
 
 static bool write_key(struct bq_quick *q, char before, bq_str key)
 {
-    if (bq_buf_reserve(q->out, key.n + 1) != BQ_OK)
+    if (bq_buf_reserve(q->out, key.n + 1 + BQ_SCHEMA_KEY_COPIED) != BQ_OK)
         return false;
     char *to = q->out->data + q->out->len;
     *to = before;
-    memcpy(to + 1, key.p, key.n);
+    memcpy(to + 1, key.p, BQ_SCHEMA_KEY_COPIED);
+    if (key.n > BQ_SCHEMA_KEY_COPIED)
+        memcpy(to + 1, key.p, key.n);
     q->out->len += key.n + 1;
     return true;
 }

@@ -27,7 +27,7 @@
 #include "app/invalid.h"
 #include "base/arena.h"
 #include "vm/lua.h"
-#include "vm/raw.h"
+#include "vm/raw_make.h"
 #include "json/check.h"
 
 enum bq_schema_kind {
@@ -51,11 +51,14 @@ struct bq_schema;
 struct bq_pattern_re; /* pattern.h: a compiled PCRE2 expression */
 struct bq_format;     /* format.h: a named format of strings */
 
+/* Of most keys this is enough, and copied without asking how long they are. */
+#define BQ_SCHEMA_KEY_COPIED 16
+
 struct bq_schema_field {
     bq_str name;
     const struct bq_schema *schema;
     int name_ref;      /* the name as a Lua string, in the registry */
-    bq_str json_key;   /* "\"name\":" ready to be written */
+    bq_str json_key;   /* "\"name\":" ready to be written; BQ_SCHEMA_KEY_COPIED bytes can be read */
     bq_raw key;        /* the name as it is in a table (quick_schema.c) … */
     uint32_t *seen_at; /* … and the pair at which it was found last */
 };
@@ -76,6 +79,7 @@ struct bq_schema_index {
 struct bq_schema {
     enum bq_schema_kind kind;
     bool optional, nullable, has_default;
+    bool in_place;    /* as in bq_schemas */
     int default_ref;  /* tables are copied for each use */
     int check_ref;    /* LUA_NOREF: none */
     const char *name; /* of a named object schema, or NULL */
@@ -83,6 +87,7 @@ struct bq_schema {
         struct {
             unsigned has; /* MIN, MAX: code points */
             size_t min, max;
+            size_t bytes_min, bytes_max; /* of so many it is right as it is; none if min > max */
             bool trim, lower;
             const struct bq_pattern_re *pattern;
             const struct bq_format *format;
@@ -91,6 +96,7 @@ struct bq_schema {
             unsigned has;
             double min, max, above, below, multiple;
             int64_t min64, max64, above64, below64, multiple64; /* int64 and integer */
+            double right_min, right_max; /* between them it is right; none if min > max */
         } number;
         struct {
             size_t count;
@@ -105,7 +111,8 @@ struct bq_schema {
             size_t count;
             struct bq_schema_field *fields;
             enum bq_schema_extra extra;
-            struct bq_schema_index index; /* over the names */
+            struct bq_schema_index index;     /* over the names */
+            const struct bq_raw_shape *shape; /* of its tables, or NULL */
         } object;
         struct {
             const struct bq_schema *of;
@@ -132,6 +139,7 @@ struct bq_schemas {
     struct bq_arena arena;
     int memo;  /* registry: node table, weakly -> light userdata; ends recursion, shares nodes */
     bool torn; /* a compilation has not come to its end: what is in the memo is not to be used */
+    bool in_place; /* tables can be filled in place: values lie as vm/raw.h says */
 };
 
 /* Raises: on memory exhaustion (nothing is to be released then). */

@@ -34,7 +34,13 @@ static bool write_key(struct bq_compiler *c, struct bq_schema_field *field)
         return bq_node_fail(c, "the name of a field should be UTF-8");
     }
     bq_buf_push(&text, ':');
-    return bq_node_keep(c, &text, &field->json_key);
+    size_t n = text.len;
+    while (text.len < BQ_SCHEMA_KEY_COPIED && bq_buf_push(&text, '\0') == BQ_OK)
+        continue;
+    if (!bq_node_keep(c, &text, &field->json_key))
+        return false;
+    field->json_key.n = n;
+    return true;
 }
 
 /* The field { name, node } is at the top of the stack. */
@@ -78,6 +84,19 @@ static bool compile_extra(struct bq_compiler *c, struct bq_schema *s)
     return true;
 }
 
+/* What extra = "keep" keeps has no place in a shape. */
+static void find_shape(struct bq_compiler *c, struct bq_schema *s)
+{
+    int top = lua_gettop(c->L);
+    if (!c->all->in_place || s->object.extra == BQ_EXTRA_KEEP || s->object.count > BQ_RAW_NAMES_MAX)
+        return;
+    luaL_checkstack(c->L, BQ_RAW_NAMES_MAX, "the names of an object");
+    for (size_t i = 0; i < s->object.count; i++)
+        lua_rawgeti(c->L, LUA_REGISTRYINDEX, s->object.fields[i].name_ref);
+    s->object.shape = bq_raw_shape_make(c->L, &c->all->arena, top + 1, s->object.count);
+    lua_settop(c->L, top);
+}
+
 static bool compile_object(struct bq_compiler *c, struct bq_schema *s)
 {
     bq_str name;
@@ -107,6 +126,7 @@ static bool compile_object(struct bq_compiler *c, struct bq_schema *s)
     if (bq_schema_index_make(&s->object.index, &c->all->arena, &fields->name, count,
                              sizeof *fields) != BQ_OK)
         return bq_node_fail_memory(c);
+    find_shape(c, s);
     return true;
 }
 
@@ -361,6 +381,7 @@ static bool compile_inside(struct bq_compiler *c, struct bq_schema *s)
     if (!kind)
         return false;
     s->kind = kind->kind;
+    s->in_place = c->all->in_place;
     s->optional = bq_node_get_flag(c, "optional");
     s->nullable = bq_node_get_flag(c, "nullable");
     s->default_ref = bq_node_get_ref(c, "default");
@@ -406,6 +427,7 @@ void bq_schemas_init(lua_State *L, struct bq_schemas *all)
     push_memo(L);
     all->memo = luaL_ref(L, LUA_REGISTRYINDEX);
     all->torn = false;
+    all->in_place = bq_raw_probe(L) != 0;
     bq_arena_init(&all->arena, NULL, 0);
 }
 

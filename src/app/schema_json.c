@@ -20,12 +20,10 @@
 
 #include <assert.h>
 
-/* Slots for one level of nesting: what is gathered before a table is made, and some more. */
-#define ELEMENTS_GATHERED 16
-#define ENTRIES_GATHERED  8
-#define SLOTS             (ELEMENTS_GATHERED + 16)
+/* Entries of a map that are on the stack before their table is made; each takes two slots. */
+#define ENTRIES_GATHERED 8
 
-_Static_assert(2 * ENTRIES_GATHERED <= ELEMENTS_GATHERED, "an entry takes two slots");
+_Static_assert(2 * ENTRIES_GATHERED <= BQ_RAW_NAMES_MAX, "a level has room for them");
 
 /* Bytes that may be read again: so many for each of the text, and a few for small ones. */
 #define REREAD_FACTOR    8
@@ -36,11 +34,12 @@ _Static_assert(2 * ENTRIES_GATHERED <= ELEMENTS_GATHERED, "an entry takes two sl
 #define SEEN_WORDS 4
 
 static const struct bq_schema any = {.kind = BQ_SCHEMA_ANY, .check_ref = LUA_NOREF};
+static const struct bq_schema any_list = {
+    .kind = BQ_SCHEMA_ARRAY, .check_ref = LUA_NOREF, .list.of = &any};
 
 static const char too_ambiguous[] = BQ_TOO_AMBIGUOUS;
 
-/* Ends the walk as an error in the text does. */
-static void stop(struct bq_reading *w, int rc, const char *reason)
+void bq_reading_stop(struct bq_reading *w, int rc, const char *reason)
 {
     if (w->r.rc != BQ_OK)
         return;
@@ -54,7 +53,7 @@ bool bq_reading_pay(struct bq_reading *w, size_t bytes)
     if (w->r.rc != BQ_OK)
         return false;
     if (bytes >= w->reread_bytes_left) {
-        stop(w, BQ_LIMIT, too_ambiguous);
+        bq_reading_stop(w, BQ_LIMIT, too_ambiguous);
         return false;
     }
     w->reread_bytes_left -= bytes + 1;
@@ -89,41 +88,48 @@ static bool is_last(struct bq_reading *w, int positions, int position)
 
 /* --- arrays --- */
 
-/* A table at index base of the count values there. */
-static void gather_elements(lua_State *L, int base, int count)
+/* Pushes the next element; false if there is none. */
+static bool read_element(struct bq_reading *w, const struct bq_schema *of, size_t index)
 {
-    lua_createtable(L, count < ELEMENTS_GATHERED ? count : 2 * ELEMENTS_GATHERED, 0);
-    lua_insert(L, base);
-    for (int i = count; i > 0; i--)
-        lua_rawseti(L, base, i);
+    enum bq_json_token token = bq_json_element(&w->r);
+    if (token == BQ_JSON_END || token == BQ_JSON_ERROR)
+        return false;
+    bq_invalid_push_index(w->v, index);
+    bq_reading_take(w, of, token);
+    bq_invalid_pop(w->v);
+    return true;
 }
 
-/* Pushes the table; gives the number of elements. */
-static size_t read_elements(struct bq_reading *w, const struct bq_schema *of)
+/* Pushes the table of as many as are gathered; gives their number. */
+static size_t read_first_elements(struct bq_reading *w, const struct bq_schema *of)
 {
     int base = lua_gettop(w->L) + 1, count = 0;
-    enum bq_json_token token;
-    while ((token = bq_json_element(&w->r)) != BQ_JSON_END && token != BQ_JSON_ERROR) {
-        bq_invalid_push_index(w->v, (size_t)count);
-        bq_reading_take(w, of, token);
-        bq_invalid_pop(w->v);
+    while (count < BQ_READING_GATHERED && read_element(w, of, (size_t)count))
         count++;
-        if (count > ELEMENTS_GATHERED)
-            lua_rawseti(w->L, base, count);
-        else if (count == ELEMENTS_GATHERED)
-            gather_elements(w->L, base, count);
-    }
-    if (count < ELEMENTS_GATHERED)
-        gather_elements(w->L, base, count);
+    lua_createtable(w->L, count < BQ_READING_GATHERED ? count : BQ_READING_ROOM, 0);
+    lua_insert(w->L, base);
+    for (int i = count; i > 0; i--)
+        lua_rawseti(w->L, base, i);
     return (size_t)count;
 }
 
-static void read_array(struct bq_reading *w, const struct bq_schema *s)
+void bq_reading_finish_list(struct bq_reading *w, const struct bq_schema *s, size_t count,
+                            size_t problems_before)
+{
+    if (count == BQ_READING_GATHERED)
+        while (read_element(w, s->list.of, count))
+            lua_rawseti(w->L, -2, (int)++count);
+    if (w->r.rc == BQ_OK && (s->list.has || s->list.unique))
+        bq_check_elements(w->L, s, count, problems_before, w->v);
+}
+
+static void read_list(struct bq_reading *w, const struct bq_schema *s)
 {
     size_t before = w->v->count;
-    size_t count = read_elements(w, s->list.of);
-    if (w->r.rc == BQ_OK && (s->list.has || s->list.unique))
-        bq_check_elements(w->L, s, count, before, w->v);
+    if (w->in_place)
+        bq_reading_take_list(w, s);
+    else
+        bq_reading_finish_list(w, s, read_first_elements(w, s->list.of), before);
 }
 
 /* --- maps, and objects without a schema --- */
@@ -218,11 +224,10 @@ static void read_map(struct bq_reading *w, const struct bq_schema *s)
 
 /* --- objects --- */
 
-/* The next member of the object; its field is NULL if it is not declared. Many clients send what
- * they have in the declared order and without spaces: the field behind the last is tried first, as
- * the bytes that it has then. */
-static bool next_member(struct bq_reading *w, const struct bq_schema *s, size_t guess,
-                        const struct bq_schema_field **field)
+/* Many clients send what they have in the declared order and without spaces: the field behind the
+ * last is tried first, as the bytes that it has then. */
+bool bq_reading_next_member(struct bq_reading *w, const struct bq_schema *s, size_t guess,
+                            const struct bq_schema_field **field)
 {
     if (!w->careful && guess < s->object.count &&
         bq_json_key_as(&w->r, s->object.fields[guess].json_key)) {
@@ -245,8 +250,7 @@ static void read_field(struct bq_reading *w, const struct bq_schema_field *field
     lua_rawset(w->L, -3);
 }
 
-/* A name that is not declared; the table is at the top. */
-static void read_extra(struct bq_reading *w, const struct bq_schema *s)
+void bq_reading_take_extra(struct bq_reading *w, const struct bq_schema *s)
 {
     if (s->object.extra == BQ_EXTRA_KEEP) {
         read_entry(w, &any);
@@ -275,9 +279,9 @@ static size_t read_members(struct bq_reading *w, const struct bq_schema *s, uint
 {
     size_t found = 0, guess = 0;
     const struct bq_schema_field *field;
-    for (int position = 1; next_member(w, s, guess, &field); position++) {
+    for (int position = 1; bq_reading_next_member(w, s, guess, &field); position++) {
         if (!field) {
-            read_extra(w, s);
+            bq_reading_take_extra(w, s);
             continue;
         }
         size_t i = (size_t)(field - s->object.fields);
@@ -285,7 +289,7 @@ static size_t read_members(struct bq_reading *w, const struct bq_schema *s, uint
         if (positions && !is_last(w, positions, position)) {
             bq_json_pass(&w->r);
         } else if (test_and_set(seen, i)) {
-            stop(w, BQ_CONFLICT, "repeated name");
+            bq_reading_stop(w, BQ_CONFLICT, "repeated name");
         } else {
             read_field(w, field);
             found++;
@@ -365,7 +369,7 @@ static void read_any(struct bq_reading *w, enum bq_json_token token)
     if (token == BQ_JSON_OBJECT)
         read_entries(w, &any, 0);
     else if (token == BQ_JSON_ARRAY)
-        read_elements(w, &any);
+        read_list(w, &any_list);
     else
         push_scalar(w, token);
 }
@@ -373,13 +377,16 @@ static void read_any(struct bq_reading *w, enum bq_json_token token)
 static void read_container(struct bq_reading *w, const struct bq_schema *s,
                            enum bq_json_token token)
 {
-    luaL_checkstack(w->L, SLOTS, "nested too deeply");
+    luaL_checkstack(w->L, BQ_READING_SLOTS, "nested too deeply");
     switch (s->kind) {
     case BQ_SCHEMA_OBJECT:
-        read_object(w, s);
+        if (bq_reading_has_shape(w, s))
+            bq_reading_take_record(w, s);
+        else
+            read_object(w, s);
         return;
     case BQ_SCHEMA_ARRAY:
-        read_array(w, s);
+        read_list(w, s);
         return;
     case BQ_SCHEMA_MAP:
         read_map(w, s);
@@ -480,13 +487,13 @@ static struct bq_buf push_scratch(lua_State *L, bq_str text)
 int bq_schema_read_json(lua_State *L, const struct bq_schema *s, bq_str text,
                         struct bq_invalid *invalid, struct bq_json_error *error)
 {
-    luaL_checkstack(L, SLOTS, "no room for a body");
+    luaL_checkstack(L, BQ_READING_SLOTS, "no room for a body");
     int top = lua_gettop(L);
     size_t depth = invalid->depth;
     struct bq_invalid_mark mark = bq_invalid_mark(invalid);
     struct bq_buf scratch = push_scratch(L, text);
     int base = lua_gettop(L);
-    struct bq_reading w = {.L = L, .v = invalid};
+    struct bq_reading w = {.L = L, .v = invalid, .in_place = s->in_place};
     w.reread_bytes_left = REREAD_BYTES_MIN + REREAD_FACTOR * text.n;
     int rc = read_text(&w, s, text, &scratch);
     if (rc == BQ_CONFLICT) {

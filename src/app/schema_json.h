@@ -16,8 +16,19 @@ struct bq_reading {
     struct bq_json_reader r;
     struct bq_invalid *v;
     size_t reread_bytes_left;
-    bool careful; /* of repeated names, only the last is read */
+    bool careful;  /* of repeated names, only the last is read */
+    bool in_place; /* as in bq_schemas */
 };
+
+/* Slots of Lua's stack for one level of nesting: what is gathered before a table is made, and some
+ * more. */
+#define BQ_READING_SLOTS (BQ_RAW_NAMES_MAX + 16)
+
+/* Elements of an array that are gathered, and room in its table where there are more. */
+#define BQ_READING_GATHERED 16
+#define BQ_READING_ROOM     (2 * BQ_READING_GATHERED)
+
+_Static_assert(BQ_READING_GATHERED <= BQ_RAW_NAMES_MAX, "each takes a slot");
 
 void bq_reading_take(struct bq_reading *w, const struct bq_schema *s, enum bq_json_token token);
 
@@ -27,6 +38,33 @@ void bq_reading_refuse(struct bq_reading *w, const struct bq_schema *s, enum bq_
 /* s is a UNION. */
 void bq_reading_take_union(struct bq_reading *w, const struct bq_schema *s,
                            enum bq_json_token token);
+
+/* Ends the walk as an error in the text does. */
+void bq_reading_stop(struct bq_reading *w, int rc, const char *reason);
+
+/* The next member of the object that was entered: false if there is none. Its field is NULL if it
+ * is not declared. The guess is which field it will be. */
+bool bq_reading_next_member(struct bq_reading *w, const struct bq_schema *s, size_t guess,
+                            const struct bq_schema_field **field);
+
+/* The member that is not declared; what is kept goes into the table at the top. Pushes nothing. */
+void bq_reading_take_extra(struct bq_reading *w, const struct bq_schema *s);
+
+/* The first elements of the array, before so many problems, are in the table at the top: the others
+ * follow, and what all of them should be together. */
+void bq_reading_finish_list(struct bq_reading *w, const struct bq_schema *s, size_t count,
+                            size_t problems_before);
+
+/* Whether tables of the OBJECT can be filled in place. A careful walk has its own order. */
+static inline bool bq_reading_has_shape(const struct bq_reading *w, const struct bq_schema *s)
+{
+    return w->in_place && s->object.shape && !w->careful;
+}
+
+/* schema_json_quick.c: an OBJECT that has a shape, and an ARRAY, where w->in_place says so. Give
+ * what the table is in another one. */
+bq_raw bq_reading_take_record(struct bq_reading *w, const struct bq_schema *s);
+bq_raw bq_reading_take_list(struct bq_reading *w, const struct bq_schema *s);
 
 /* Before so many bytes are read again, which counts even if there are none: false if that was
  * done too often, or there was an error; the walk is over then. */

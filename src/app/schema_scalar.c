@@ -6,11 +6,13 @@
  */
 #include "app/format.h"
 #include "app/pattern.h"
+#include "app/schema_check.h"
 #include "app/schema_index.h"
 #include "app/schema_node.h"
 #include "base/rc.h"
 #include "json/write.h"
 
+#include <float.h>
 #include <math.h>
 
 /* --- strings --- */
@@ -40,6 +42,18 @@ static bool compile_pattern(struct bq_compiler *c, struct bq_schema *s)
     return true;
 }
 
+/* How many bytes have as many characters as they should, however long these are. */
+static void find_right_lengths(struct bq_schema *s)
+{
+    unsigned has = s->string.has;
+    s->string.bytes_min = 1;
+    if (s->check_ref != LUA_NOREF || s->string.trim || s->string.lower || s->string.pattern ||
+        s->string.format)
+        return;
+    s->string.bytes_min = has & BQ_HAS_MIN && s->string.min ? 4 * s->string.min - 3 : 0;
+    s->string.bytes_max = has & BQ_HAS_MAX ? s->string.max : SIZE_MAX;
+}
+
 bool bq_node_compile_string(struct bq_compiler *c, struct bq_schema *s)
 {
     bq_str format;
@@ -49,11 +63,11 @@ bool bq_node_compile_string(struct bq_compiler *c, struct bq_schema *s)
         !bq_node_get_size(c, "max", BQ_HAS_MAX, &s->string.has, &s->string.max) ||
         !bq_node_get_text(c, "format", &format) || !compile_pattern(c, s))
         return false;
-    if (!format.p)
-        return true;
-    s->string.format = bq_format_find(format);
-    if (!s->string.format)
+    if (format.p)
+        s->string.format = bq_format_find(format);
+    if (format.p && !s->string.format)
         return bq_node_fail(c, "there is no format '%.*s'", BQ_STR_ARG(format));
+    find_right_lengths(s);
     if (bq_format_is_bytes(s->string.format) && s->string.pattern)
         return bq_node_fail(c, "bytes take no pattern");
     return true;
@@ -102,14 +116,29 @@ static bool compile_bound(struct bq_compiler *c, struct bq_schema *s, const char
     return true;
 }
 
+/* A multiple has to be found out. */
+static void find_right_numbers(struct bq_schema *s)
+{
+    unsigned has = s->number.has;
+    double outmost = s->kind == BQ_SCHEMA_INTEGER ? BQ_SAFE_INTEGER_MAX : DBL_MAX;
+    s->number.right_min = INFINITY;
+    s->number.right_max = -INFINITY;
+    if (s->check_ref != LUA_NOREF || has & ~(unsigned)(BQ_HAS_MIN | BQ_HAS_MAX))
+        return;
+    s->number.right_min = has & BQ_HAS_MIN ? fmax(s->number.min, -outmost) : -outmost;
+    s->number.right_max = has & BQ_HAS_MAX ? fmin(s->number.max, outmost) : outmost;
+}
+
 bool bq_node_compile_number(struct bq_compiler *c, struct bq_schema *s)
 {
-    return compile_bound(c, s, "min", BQ_HAS_MIN, &s->number.min, &s->number.min64) &&
-           compile_bound(c, s, "max", BQ_HAS_MAX, &s->number.max, &s->number.max64) &&
-           compile_bound(c, s, "above", BQ_HAS_ABOVE, &s->number.above, &s->number.above64) &&
-           compile_bound(c, s, "below", BQ_HAS_BELOW, &s->number.below, &s->number.below64) &&
-           compile_bound(c, s, "multiple_of", BQ_HAS_MULTIPLE, &s->number.multiple,
-                         &s->number.multiple64);
+    bool fine = compile_bound(c, s, "min", BQ_HAS_MIN, &s->number.min, &s->number.min64) &&
+                compile_bound(c, s, "max", BQ_HAS_MAX, &s->number.max, &s->number.max64) &&
+                compile_bound(c, s, "above", BQ_HAS_ABOVE, &s->number.above, &s->number.above64) &&
+                compile_bound(c, s, "below", BQ_HAS_BELOW, &s->number.below, &s->number.below64) &&
+                compile_bound(c, s, "multiple_of", BQ_HAS_MULTIPLE, &s->number.multiple,
+                              &s->number.multiple64);
+    find_right_numbers(s);
+    return fine;
 }
 
 /* --- values of ENUM and CONST --- */

@@ -2,7 +2,8 @@
  * schema_json_fuzz.c: bodies for a fixed set of schemas; the first byte of the input chooses one.
  * Text is refused as not JSON exactly when bq_json_check refuses it, at the same place (what is too
  * ambiguous to read aside). What is accepted is what the same schema makes of the values that
- * lua-cjson finds in the text, and what is refused is refused there.
+ * lua-cjson finds in the text, and what is refused is refused there. Tables filled in place are no
+ * other than those that Lua's API fills.
  */
 #include "app/decode.h"
 #include "app/schema.h"
@@ -61,8 +62,8 @@ static const char same[] =
 
 struct fixture {
     lua_State *L;
-    struct bq_schemas all;
-    const struct bq_schema *schemas[SCHEMAS];
+    struct bq_schemas all, all_by_api;
+    const struct bq_schema *schemas[SCHEMAS], *by_api[SCHEMAS];
 };
 
 static void require(bool holds)
@@ -73,10 +74,23 @@ static void require(bool holds)
 
 static struct fixture f;
 
+/* The list of nodes is at the top. */
+static void compile(struct bq_schemas *all, const struct bq_schema *out[SCHEMAS])
+{
+    char error[512];
+    for (int i = 0; i < SCHEMAS; i++) {
+        lua_rawgeti(f.L, -1, i + 1);
+        out[i] = bq_schema_compile(f.L, all, -1, error);
+        if (!out[i])
+            fprintf(stderr, "schema %d: %s\n", i + 1, error);
+        require(out[i]);
+        lua_pop(f.L, 1);
+    }
+}
+
 /* The only value on the stack that stays is the function that compares. */
 static void open_fixture(void)
 {
-    char error[512];
     if (f.L)
         return;
     f.L = luaL_newstate();
@@ -85,17 +99,14 @@ static void open_fixture(void)
     bq_decode_open(f.L);
     bq_encode_open(f.L);
     bq_schemas_init(f.L, &f.all);
+    bq_schemas_init(f.L, &f.all_by_api);
+    require(f.all.in_place);
+    f.all_by_api.in_place = false;
     lua_settop(f.L, 0);
     require(luaL_dostring(f.L, same) == 0);
     require(luaL_dostring(f.L, nodes) == 0);
-    for (int i = 0; i < SCHEMAS; i++) {
-        lua_rawgeti(f.L, -1, i + 1);
-        f.schemas[i] = bq_schema_compile(f.L, &f.all, -1, error);
-        if (!f.schemas[i])
-            fprintf(stderr, "schema %d: %s\n", i + 1, error);
-        require(f.schemas[i]);
-        lua_pop(f.L, 1);
-    }
+    compile(&f.all, f.schemas);
+    compile(&f.all_by_api, f.by_api);
     lua_settop(f.L, 1);
 }
 
@@ -115,6 +126,33 @@ static bool has_empty_table(bq_str text)
     return false;
 }
 
+/* Whether the values at these indexes are the same. */
+static void require_same(lua_State *L, int a, int b)
+{
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, a);
+    lua_pushvalue(L, b);
+    require(lua_pcall(L, 2, 1, 0) == 0 && lua_toboolean(L, -1));
+    lua_pop(L, 1);
+}
+
+/* The value at 2, if there is one, is what was read. */
+static void compare_by_api(lua_State *L, const struct bq_schema *s, bq_str text, int rc,
+                           const struct bq_json_error *error, const struct bq_invalid *invalid)
+{
+    struct bq_json_error other_error = {0, NULL};
+    struct bq_invalid other;
+    bq_invalid_init(&other);
+    require(bq_schema_read_json(L, s, text, &other, &other_error) == rc);
+    require(other_error.offset == error->offset && other_error.reason == error->reason);
+    require(other.count == invalid->count);
+    require(bq_str_eq(bq_buf_str(&other.json), bq_buf_str(&invalid->json)));
+    if (rc == BQ_OK && invalid->count == 0)
+        require_same(L, 2, 3);
+    bq_invalid_release(&other);
+    lua_settop(L, rc == BQ_OK ? 2 : 1);
+}
+
 /* The value that was read is at the top of the stack, if there were no problems. */
 static void compare(lua_State *L, const struct bq_schema *s, bq_str text, bool accepted)
 {
@@ -127,10 +165,7 @@ static void compare(lua_State *L, const struct bq_schema *s, bq_str text, bool a
         require(accepted == (invalid.count == 0));
     if (accepted) {
         require(invalid.count == 0);
-        lua_pushvalue(L, 1);
-        lua_pushvalue(L, 2);
-        lua_pushvalue(L, -3);
-        require(lua_pcall(L, 2, 1, 0) == 0 && lua_toboolean(L, -1));
+        require_same(L, 2, lua_gettop(L));
     }
     bq_invalid_release(&invalid);
 }
@@ -152,6 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int checked = bq_json_check(text, BQ_DECODE_DEPTH_MAX, &want);
     int rc = bq_schema_read_json(f.L, s, text, &invalid, &error);
     require(lua_gettop(f.L) == (rc == BQ_OK ? 2 : 1) && invalid.depth == 0);
+    compare_by_api(f.L, f.by_api[data[0] % SCHEMAS], text, rc, &error, &invalid);
     bool ambiguous = rc == BQ_OK && error.reason;
     require(!ambiguous || invalid.count == 1);
     if (!ambiguous) {
