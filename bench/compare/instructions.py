@@ -10,6 +10,7 @@ else. The collector runs once in some hundred requests, and its share is in the 
 """
 import argparse
 import glob
+import hashlib
 import os
 import platform
 import re
@@ -25,7 +26,40 @@ import servers
 BASELINE = os.path.join(servers.ROOT, "bench", "instructions.txt")
 WARM, COUNTED = 2000, 4000
 GROWTH_MAX = 0.05
-ROUTES = [route for route in load.ROUTES if route.name not in ("cpu", "pipelined")]
+
+
+class Browser(load.Route):
+    """What a browser sends, behind a proxy that names requests; no two of its heads are alike, so
+    that nothing is won here by remembering one."""
+
+    def __init__(self):
+        super().__init__("browser", "/items/42", lambda item: item == {
+            "id": item["id"], "name": f"Item {item['id']}", "price": item["id"] * 1.5})
+
+    def message(self, number):
+        mark = hashlib.sha256(str(number).encode()).hexdigest()
+        return "\r\n".join([
+            f"GET /items/{1 + number % 997} HTTP/1.1",
+            "Host: shop.example.com",
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/142.0.0.0 Safari/537.36",
+            "Accept: application/json, text/plain, */*",
+            "Accept-Language: en-GB,en;q=0.9,de;q=0.8",
+            "Accept-Encoding: gzip, deflate, br, zstd",
+            "Referer: https://shop.example.com/items?page=2&sort=price",
+            'sec-ch-ua: "Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"',
+            "sec-ch-ua-mobile: ?0",
+            'sec-ch-ua-platform: "Linux"',
+            "Sec-Fetch-Dest: empty",
+            "Sec-Fetch-Mode: cors",
+            "Sec-Fetch-Site: same-origin",
+            "Connection: keep-alive",
+            f"Cookie: session={mark[:40]}; theme=dark; seen={number}",
+            f"X-Request-Id: {mark[-32:]}",
+            "", ""]).encode()
+
+
+ROUTES = [route for route in load.ROUTES if route.name not in ("cpu", "pipelined")] + [Browser()]
 
 
 # libc picks its memcpy and the like by the processor; without these it takes what all of x86-64 have,
@@ -59,19 +93,19 @@ class Callgrind(servers.Server):
             return int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
 
 
-def ask(connection, route, count):
-    message = servers.format_request(route.path, route.body)
-    for _ in range(count):
-        connection.sendall(message)
-        servers.read_answer(connection)
+def ask(connection, route, first, count):
+    for number in range(first, first + count):
+        connection.sendall(route.message(number))
+        head, body, _ = servers.read_answer(connection)
+        route.look_at(int(head.split()[1]), body, "callgrind")
 
 
 def count(server, route):
     route.check(server.port, server.name)
     with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
-        ask(connection, route, WARM)
+        ask(connection, route, 0, WARM)
         server.control("--zero")
-        ask(connection, route, COUNTED)
+        ask(connection, route, WARM, COUNTED)
     return round(server.counted() / COUNTED)
 
 
