@@ -15,6 +15,17 @@ if(NOT CMAKE_BUILD_TYPE)
     set(CMAKE_BUILD_TYPE Release)
 endif()
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+
+# gcc clears and copies structs of a few words by "rep stos" and "rep movs", which take some 30
+# cycles to begin. The linker compiles again what it optimises, hence it is told, too.
+set(BARQ_STRATEGY vector_loop:512:noalign,libcall:-1:noalign)
+set(BARQ_STRATEGIES -mmemset-strategy=${BARQ_STRATEGY} -mmemcpy-strategy=${BARQ_STRATEGY})
+include(CheckCCompilerFlag)
+check_c_compiler_flag("${BARQ_STRATEGIES}" BARQ_HAS_STRATEGIES)
+if(BARQ_HAS_STRATEGIES)
+    add_compile_options(${BARQ_STRATEGIES})
+    add_link_options(${BARQ_STRATEGIES})
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT BARQ_SANITIZE)
     add_compile_options(-D_FORTIFY_SOURCE=2 -fstack-protector-strong -fno-plt)
     add_link_options(-Wl,-z,relro,-z,now)

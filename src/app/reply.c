@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT_TYPE         BQ_STR("text/plain; charset=utf-8")
-#define JSON_TYPE         BQ_STR("application/json")
 #define HEADER_FIELDS_MAX 256
 
 static int read_status(lua_State *L, int index, int *status, char error[static 512])
@@ -170,7 +168,7 @@ static int read_response_body(struct bq_call *call, struct bq_response *out, cha
     if (type == LUA_TNIL)
         return BQ_OK;
     if (!out->content_type.n)
-        out->content_type = type == LUA_TSTRING ? TEXT_TYPE : JSON_TYPE;
+        out->content_type = type == LUA_TSTRING ? BQ_TYPE_TEXT : BQ_TYPE_JSON;
     if (type != LUA_TSTRING)
         return encode_body(call, 2, NULL, out, error);
     out->body = string_at(L, 2);
@@ -237,11 +235,11 @@ static int read_value(struct bq_call *call, int status, struct bq_response *out,
     int type = lua_type(L, 1);
     out->status = status ? status : 200;
     if (!schema && type == LUA_TSTRING) {
-        out->content_type = TEXT_TYPE;
+        out->content_type = BQ_TYPE_TEXT;
         out->body = string_at(L, 1);
         return BQ_OK;
     }
-    out->content_type = JSON_TYPE;
+    out->content_type = BQ_TYPE_JSON;
     return encode_body(call, 1, schema, out, error);
 }
 
@@ -269,8 +267,8 @@ static bool read_rows(struct bq_call *call, struct bq_response *out, int *rc)
         lua_replace(task->L, 1);
         return false;
     }
-    *out =
-        (struct bq_response){.status = status, .content_type = JSON_TYPE, .body = bq_buf_str(body)};
+    *out = (struct bq_response){
+        .status = status, .content_type = BQ_TYPE_JSON, .body = bq_buf_str(body)};
     return true;
 }
 

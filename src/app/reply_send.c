@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#define JSON_TYPE       BQ_STR("application/json")
 #define BODY_KEPT_BYTES ((size_t)1 << 20) /* a larger scratch buffer is given back */
 
 void bq_reply_send(struct bq_call *call, const struct bq_response *response)
@@ -73,7 +72,7 @@ static void make_own(struct own_answer *own, const struct bq_call *call, int sta
     if (status < 400)
         return;
     int n = snprintf(own->body, sizeof own->body, "{\"detail\":\"%s\"}", bq_status_reason(status));
-    r->content_type = JSON_TYPE;
+    r->content_type = BQ_TYPE_JSON;
     r->body = bq_str_of(own->body, (size_t)n);
 }
 
@@ -106,6 +105,6 @@ void bq_reply_refusal(struct bq_call *call)
         return;
     }
     struct bq_response response = {
-        .status = call->status, .content_type = JSON_TYPE, .body = bq_buf_str(body)};
+        .status = call->status, .content_type = BQ_TYPE_JSON, .body = bq_buf_str(body)};
     bq_dispatch_finish(call, &response);
 }

@@ -24,11 +24,39 @@ static inline bool bq_char_is(char c, enum bq_char_class class)
 /* Whether every byte of s is of that class; true for an empty s. */
 bool bq_chars_all(bq_str s, enum bq_char_class class);
 
-/* As bq_chars_all(s, BQ_CHAR_VALUE), eight bytes at a time. */
+/* As bq_chars_all with that class, sixteen bytes at a time where they are the usual ones. */
+bool bq_chars_token(bq_str s);
 bool bq_chars_value(bq_str s);
+
+/* Likewise for a target; *marked: there may be a "?". */
+bool bq_chars_target(bq_str s, bool *marked);
+
+/* How many bytes at its front are BQ_CHAR_REG_NAME. */
+size_t bq_chars_host(bq_str s);
 
 /* Whether no byte of s is above 0x7f. */
 bool bq_chars_ascii(bq_str s);
+
+/* See BQ_NAME_IS. */
+static inline bool bq_name_is(const char *name, const char *lower, size_t n)
+{
+    for (size_t i = 0; i + 8 <= n; i += 8) {
+        uint64_t a, b;
+        memcpy(&a, name + i, sizeof a);
+        memcpy(&b, lower + i, sizeof b);
+        if ((a | 0x2020202020202020u) != b)
+            return false;
+    }
+    for (size_t i = n & ~(size_t)7; i < n; i++)
+        if ((name[i] | 0x20) != lower[i])
+            return false;
+    return true;
+}
+
+/* Whether name is that literal of small letters and "-", their case aside. name is a token: of its
+ * bytes only letters become letters, and only "-" stays one, by the bit that is set. */
+#define BQ_NAME_IS(name, literal) \
+    ((name).n == sizeof(literal) - 1 && bq_name_is((name).p, "" literal, sizeof(literal) - 1))
 
 /* The value of a hexadecimal digit, or -1. */
 int bq_hex_value(char c);

@@ -10,6 +10,9 @@ const char *bq_method_name(enum bq_method m)
     return m < BQ_METHOD_OTHER ? names[m] : "other";
 }
 
+const char bq_type_json[] = "application/json";
+const char bq_type_text[] = "text/plain; charset=utf-8";
+
 void bq_exchange_init(struct bq_exchange *ex, const struct bq_sink *sink, void *conn)
 {
     /* Not memset: the first block stays untouched until it is used. */

@@ -61,6 +61,12 @@ struct bq_request {
     size_t trailer_count;
 };
 
+/* What most answers are of. The writer of heads knows these by where they are, not by their text.
+ */
+extern const char bq_type_json[], bq_type_text[];
+#define BQ_TYPE_JSON bq_str_of(bq_type_json, sizeof "application/json" - 1)
+#define BQ_TYPE_TEXT bq_str_of(bq_type_text, sizeof "text/plain; charset=utf-8" - 1)
+
 /* What the app answers. The sink adds framing, Date and Connection itself and
  * drops a field of those names. */
 struct bq_response {

@@ -7,6 +7,7 @@
 #include "http/h1_head.h"
 
 #include "base/rc.h"
+#include "http/chars.h"
 #include "http/target.h"
 
 /* The fields that matter, as they were met; n of a count is how often. */
@@ -40,27 +41,27 @@ static void read_field(struct facts *f, const struct bq_field *field)
 {
     switch (field->name.n) {
     case 4:
-        if (bq_str_eq_nocase(field->name, BQ_STR("host"))) {
+        if (BQ_NAME_IS(field->name, "host")) {
             f->host = field->value;
             f->hosts++;
         }
         break;
     case 6:
-        if (bq_str_eq_nocase(field->name, BQ_STR("expect")))
+        if (BQ_NAME_IS(field->name, "expect"))
             read_expect(f, field->value);
         break;
     case 10:
-        if (bq_str_eq_nocase(field->name, BQ_STR("connection")))
+        if (BQ_NAME_IS(field->name, "connection"))
             read_connection(f, field->value);
         break;
     case 14:
-        if (bq_str_eq_nocase(field->name, BQ_STR("content-length"))) {
+        if (BQ_NAME_IS(field->name, "content-length")) {
             f->length = field->value;
             f->lengths++;
         }
         break;
     case 17:
-        if (bq_str_eq_nocase(field->name, BQ_STR("transfer-encoding"))) {
+        if (BQ_NAME_IS(field->name, "transfer-encoding")) {
             f->coding = field->value;
             f->codings++;
         }

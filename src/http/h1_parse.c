@@ -1,5 +1,5 @@
 /*
- * h1_parse.c: from fed bytes to a request, and the only file that sees llhttp.
+ * h1_parse.c: from fed bytes to a request.
  *
  * A section (the head, or the trailers) is first cut out by its lines, within the
  * limits and judged byte position by byte position, so that no split of the input
@@ -12,11 +12,12 @@
 #include "base/mem.h"
 #include "http/chars.h"
 #include "http/chunked.h"
+#include "http/h1_fields.h"
 #include "http/h1_head.h"
 #include "http/h1_line.h"
+#include "http/lines.h"
 
 #include <assert.h>
-#include <llhttp.h>
 
 #define EMPTY_LINES_MAX   4 /* before a request line; RFC 9112, section 2.2 asks for one */
 #define SECTION_BYTES_MIN 512
@@ -27,9 +28,10 @@ enum state { AT_START, AT_HEAD, AT_LENGTH_BODY, AT_CHUNKED_BODY, AT_TRAILERS, AT
 struct section {
     char *bytes; /* in the arena; NULL while all of it is in the fed bytes */
     size_t n, cap;
-    size_t line_at;  /* where the current line starts */
-    size_t found_to; /* no LF between line_at and here */
-    size_t fields;   /* complete lines, without the request line */
+    struct bq_lines lines;
+    size_t line_at;          /* where the current line starts */
+    size_t count;            /* of complete lines, without the request line: fields */
+    struct bq_field *fields; /* room for as many, if it was made together with the bytes' */
 };
 
 struct bq_h1_parser {
@@ -79,168 +81,36 @@ static void take(bq_str *in, size_t n)
     in->n -= n;
 }
 
-/* --- llhttp ------------------------------------------------------------ */
-
-/* What llhttp found, as views into the section. */
-struct spans {
-    bq_str target;
-    struct bq_field *fields;
-    size_t count, max;
-};
-
-static int on_url(llhttp_t *h, const char *at, size_t n)
-{
-    ((struct spans *)h->data)->target = bq_str_of(at, n);
-    return 0;
-}
-
-static int on_name(llhttp_t *h, const char *at, size_t n)
-{
-    struct spans *s = h->data;
-    if (s->count == s->max)
-        return -1;
-    s->fields[s->count++] = (struct bq_field){bq_str_of(at, n), {NULL, 0}};
-    return 0;
-}
-
-static int on_value(llhttp_t *h, const char *at, size_t n)
-{
-    struct spans *s = h->data;
-    s->fields[s->count - 1].value = bq_str_of(at, n);
-    return 0;
-}
-
-/* The head is all that llhttp is shown: bodies, upgrades and what follows are not
- * its business. */
-static int on_end(llhttp_t *h)
-{
-    (void)h;
-    return HPE_PAUSED;
-}
-
-static const llhttp_settings_t settings = {
-    .on_url = on_url,
-    .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_headers_complete = on_end,
-};
-
-static struct bq_refusal refusal_of(llhttp_errno_t err)
-{
-    switch (err) {
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-        return bq_refuse(400, "ambiguous content-length");
-    case HPE_INVALID_CONTENT_LENGTH:
-        return bq_refuse(400, "malformed content-length");
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return bq_refuse(400, "malformed transfer-encoding");
-    case HPE_INVALID_URL:
-        return bq_refuse(400, "malformed request target");
-    default:
-        return bq_refuse(400, "malformed header field");
-    }
-}
-
-/* Runs llhttp over text, which ends with the empty line and starts with a request
- * line, or with fields if stand_in. */
-static struct bq_refusal find_spans(bq_str text, bool stand_in, struct spans *spans)
-{
-    static const bq_str line = {"GET / HTTP/1.1\r\n", 16};
-    llhttp_t h;
-    llhttp_init(&h, HTTP_REQUEST, &settings);
-    h.data = spans;
-    if (stand_in && llhttp_execute(&h, line.p, line.n) != HPE_OK)
-        return bq_refuse(400, "malformed request line");
-    llhttp_errno_t err = llhttp_execute(&h, text.p, text.n);
-    if (err != HPE_PAUSED)
-        return refusal_of(err);
-    if (llhttp_get_error_pos(&h) != text.p + text.n)
-        return bq_refuse(400, "malformed header section");
-    return BQ_ACCEPTED;
-}
-
-/* --- tiles ------------------------------------------------------------- */
-
-/* Whether the field starts at *at and is exactly name ":" OWS value OWS CRLF; *at
- * moves behind it, and the value loses its white space. The section's final CRLF
- * keeps every step inside. */
-static bool tile_field(const char **at, struct bq_field *f)
-{
-    const char *p = f->name.p + f->name.n;
-    if (f->name.p != *at || !f->name.n || !bq_chars_all(f->name, BQ_CHAR_TOKEN) || *p++ != ':')
-        return false;
-    while (*p == ' ' || *p == '\t')
-        p++;
-    if (f->value.n == 0)
-        f->value.p = p;
-    if (f->value.p != p || !bq_chars_value(f->value))
-        return false;
-    p += f->value.n;
-    f->value = bq_str_trim(f->value);
-    *at = p + 2;
-    return p[0] == '\r' && p[1] == '\n';
-}
-
-static bool tile_fields(const struct spans *s, const char *at, const char *end)
-{
-    if (s->count != s->max)
-        return false;
-    for (size_t i = 0; i < s->count; i++)
-        if (!tile_field(&at, &s->fields[i]))
-            return false;
-    return end - at == 2 && at[0] == '\r' && at[1] == '\n';
-}
-
-/* Reads the section's fields, which start at from, into *fields; target as the request
- * line's reader saw it, or p = NULL for a stand-in. */
-static struct bq_refusal read_fields(struct bq_h1_parser *p, size_t from, bq_str target,
-                                     struct bq_field **fields)
-{
-    const struct section *s = &p->section;
-    struct spans spans = {.max = s->fields};
-    spans.fields = bq_arena_alloc(&p->ex->arena, s->fields * sizeof *spans.fields);
-    if (!spans.fields)
-        return bq_refuse(503, "out of memory");
-
-    bool stand_in = !target.p;
-    size_t shown = stand_in ? from : 0;
-    struct bq_refusal refusal =
-        find_spans(bq_str_of(s->bytes + shown, s->n - shown), stand_in, &spans);
-    if (refusal.status)
-        return refusal;
-    if (!stand_in && (spans.target.p != target.p || spans.target.n != target.n))
-        return bq_refuse(400, "malformed request line");
-    if (!tile_fields(&spans, s->bytes + from, s->bytes + s->n))
-        return bq_refuse(400, "malformed header field");
-    *fields = spans.fields;
-    return BQ_ACCEPTED;
-}
-
 /* --- sections ---------------------------------------------------------- */
 
-/* A line from line_at to its LF is complete. True at the end of the section. */
-static bool end_line(struct bq_h1_parser *p, const char *base, size_t lf)
+/* Whether a line of base's that goes from at to lf ends with CRLF. */
+static inline bool ends_well(const char *base, size_t at, size_t lf)
+{
+    return lf > at && base[lf - 1] == '\r';
+}
+
+static const struct bq_refusal bare_feed = {400, "line feed without carriage return"};
+
+/* Looks for the request line's end in the head's first n bytes, at base, and reads the line. False
+ * if it is not there, or is refused. */
+static bool find_line(struct bq_h1_parser *p, const char *base, size_t n)
 {
     struct section *s = &p->section;
-    bq_str line = bq_str_of(base + s->line_at, lf - s->line_at);
-    bool first = p->state == AT_HEAD && s->line_at == 0;
-    s->line_at = s->found_to = lf + 1;
-    if (line.n == 0 || line.p[line.n - 1] != '\r') {
-        refuse(p, bq_refuse(400, "line feed without carriage return"));
+    size_t line_max = (size_t)p->limits.line_bytes_max + 2, head_max = p->limits.head_bytes_max;
+    size_t lf = bq_lines_next(&s->lines, base, n);
+    struct bq_refusal refusal = BQ_ACCEPTED;
+    if (lf >= (line_max < head_max ? line_max : head_max))
+        refusal = bq_refuse(414, "request line too long");
+    else if (lf == n)
         return false;
-    }
-    line.n--;
-    if (first) {
-        struct bq_refusal refusal = bq_h1_line_read(line, &p->line);
-        if (refusal.status)
-            refuse(p, refusal);
-        return false;
-    }
-    if (line.n == 0)
-        return true;
-    if (++s->fields + p->head_fields > p->limits.fields_max)
-        refuse(p, bq_refuse(431, "too many header fields"));
-    return false;
+    else if (!ends_well(base, 0, lf))
+        refusal = bare_feed;
+    else
+        refusal = bq_h1_line_read(bq_str_of(base, lf - 1), &p->line);
+    if (refusal.status)
+        refuse(p, refusal);
+    s->line_at = lf + 1;
+    return !refusal.status;
 }
 
 /* Looks for the section's end in its first n bytes, at base; *end is behind it.
@@ -248,26 +118,32 @@ static bool end_line(struct bq_h1_parser *p, const char *base, size_t lf)
 static bool find_end(struct bq_h1_parser *p, const char *base, size_t n, size_t *end)
 {
     struct section *s = &p->section;
-    size_t head_max = p->limits.head_bytes_max - p->head_n;
-    while (p->state != AT_REFUSED) {
-        bool in_line = p->state == AT_HEAD && s->line_at == 0;
-        size_t line_max = (size_t)p->limits.line_bytes_max + 2;
-        size_t max = in_line && line_max < head_max ? line_max : head_max;
-        size_t to = n < max ? n : max;
-        const char *lf = memchr(base + s->found_to, '\n', to - s->found_to);
-        if (lf) {
-            *end = (size_t)(lf - base) + 1;
-            if (end_line(p, base, *end - 1))
-                return true;
-            continue;
-        }
-        s->found_to = to;
-        if (to < max)
-            return false;
-        refuse(p, in_line ? bq_refuse(414, "request line too long")
-                          : bq_refuse(431, "header section too large"));
+    size_t bytes_max = p->limits.head_bytes_max - p->head_n;
+    size_t count_max = p->limits.fields_max - p->head_fields;
+    if (p->state == AT_HEAD && s->line_at == 0 && !find_line(p, base, n))
+        return false;
+    struct bq_lines lines = s->lines;
+    struct bq_refusal refusal = BQ_ACCEPTED;
+    size_t at = s->line_at, count = s->count, lf;
+    bool found = false;
+    while ((lf = bq_lines_next(&lines, base, n)) < n && lf < bytes_max && ends_well(base, at, lf)) {
+        found = lf == at + 1;
+        at = lf + 1;
+        if (found || ++count > count_max)
+            break;
     }
-    return false;
+    if (lf >= bytes_max)
+        refusal = bq_refuse(431, "header section too large");
+    else if (count > count_max)
+        refusal = bq_refuse(431, "too many header fields");
+    else if (lf < n && !found)
+        refusal = bare_feed;
+    if (refusal.status)
+        refuse(p, refusal);
+    s->lines = lines;
+    s->line_at = *end = at;
+    s->count = count;
+    return found && !refusal.status;
 }
 
 /* Copies n bytes behind the section's. False without memory. */
@@ -328,15 +204,29 @@ static bool collect(struct bq_h1_parser *p, bq_str *in)
             take(in, in->n);
         return false;
     }
-    s->bytes = bq_arena_alloc(&p->ex->arena, end);
-    if (!s->bytes) {
+    s->fields = bq_arena_alloc(&p->ex->arena, s->count * sizeof *s->fields + end);
+    if (!s->fields) {
         refuse(p, bq_refuse(503, "out of memory"));
         return false;
     }
+    s->bytes = (char *)(s->fields + s->count);
     memcpy(s->bytes, in->p, end);
     s->n = end;
     take(in, end);
     return true;
+}
+
+/* Reads the whole section's fields, which start at from, into p->section.fields; target as for
+ * bq_h1_fields_read. */
+static struct bq_refusal read_fields(struct bq_h1_parser *p, size_t from, bq_str target)
+{
+    struct section *s = &p->section;
+    struct bq_h1_text text = {bq_str_of(s->bytes, s->n), from, s->count, target, s->lines.odd};
+    if (!s->fields)
+        s->fields = bq_arena_alloc(&p->ex->arena, s->count * sizeof *s->fields);
+    if (!s->fields)
+        return bq_refuse(503, "out of memory");
+    return bq_h1_fields_read(&text, s->fields);
 }
 
 /* --- states ------------------------------------------------------------ */
@@ -380,9 +270,8 @@ static enum bq_h1_event feed_head(struct bq_h1_parser *p, bq_str *in)
     const char *bytes = p->section.bytes;
     bq_str target = bq_str_of(bytes + p->line.method_n + 1, p->line.target_n);
     size_t line_n = p->line.method_n + 1 + p->line.target_n + sizeof " HTTP/1.1\r\n" - 1;
-    struct bq_field *fields = NULL;
     struct bq_refusal refusal =
-        read_fields(p, line_n, p->line.foreign ? bq_str_of(NULL, 0) : target, &fields);
+        read_fields(p, line_n, p->line.foreign ? bq_str_of(NULL, 0) : target);
     if (refusal.status)
         return refuse(p, refusal);
 
@@ -390,14 +279,14 @@ static enum bq_h1_event feed_head(struct bq_h1_parser *p, bq_str *in)
     r->method_name = bq_str_of(bytes, p->line.method_n);
     r->target = target;
     r->version_minor = p->line.version_minor;
-    r->fields = fields;
-    r->field_count = p->section.fields;
+    r->fields = p->section.fields;
+    r->field_count = p->section.count;
     refusal = bq_h1_head_read(r, &p->framing);
     if (refusal.status)
         return refuse(p, refusal);
     /* Without its last CRLF: the one behind the trailers is not held against them. */
     p->head_n = p->section.n - 2;
-    p->head_fields = p->section.fields;
+    p->head_fields = p->section.count;
     p->section = (struct section){0};
     enter_body(p);
     return BQ_H1_HEAD;
@@ -445,13 +334,13 @@ static enum bq_h1_event feed_trailers(struct bq_h1_parser *p, bq_str *in)
 {
     if (!collect(p, in))
         return waiting(p);
-    if (p->section.fields) {
-        struct bq_field *fields = NULL;
-        struct bq_refusal refusal = read_fields(p, 0, bq_str_of(NULL, 0), &fields);
+    struct section *s = &p->section;
+    if (s->count) {
+        struct bq_refusal refusal = read_fields(p, 0, bq_str_of(NULL, 0));
         if (refusal.status)
             return refuse(p, refusal);
-        p->ex->request.trailers = fields;
-        p->ex->request.trailer_count = drop_forbidden(fields, p->section.fields);
+        p->ex->request.trailers = s->fields;
+        p->ex->request.trailer_count = drop_forbidden(s->fields, s->count);
     }
     p->state = AT_DONE;
     return BQ_H1_DONE;
@@ -483,6 +372,12 @@ enum bq_h1_event bq_h1_parser_feed(struct bq_h1_parser *p, bq_str *in)
     enum bq_h1_event event;
     enum state before;
     assert(p->ex);
+    if (p->state == AT_START) {
+        event = feed_start(p, in);
+        if (p->state == AT_HEAD)
+            event = feed_head(p, in);
+        return event;
+    }
     /* MORE with a new state means only that the next state may go on. */
     do {
         before = p->state;

@@ -93,12 +93,28 @@ static char *put_fields(char *w, const struct bq_response *r, bool typed, bool n
 
 static char *put_status(char *w, int status)
 {
+    if (status == 200)
+        return PUT(w, "HTTP/1.1 200 OK\r\n");
     bq_str line = bq_status_line(status);
     if (line.n)
         return put(w, line.p, line.n);
     w = PUT(w, "HTTP/1.1 ");
     w = put_number(w, (uint64_t)status);
     return PUT(w, " \r\n");
+}
+
+/* NULL if it cannot be said. */
+static char *put_type(char *w, bq_str type)
+{
+    if (type.p == bq_type_json)
+        return PUT(w, "Content-Type: application/json\r\n");
+    if (type.p == bq_type_text)
+        return PUT(w, "Content-Type: text/plain; charset=utf-8\r\n");
+    if (type.n == 0 || !bq_chars_value(type))
+        return NULL;
+    w = PUT(w, "Content-Type: ");
+    w = put_str(w, type);
+    return PUT(w, "\r\n");
 }
 
 static char *put_connection(char *w, const struct bq_h1_reply *how)
@@ -126,17 +142,14 @@ int bq_h1_write_response(struct bq_buf *out, const struct bq_response *r,
 
     bool has_length = r->status != 204 && r->status != 304;
     size_t length = r->status == 205 ? 0 : r->body.n;
-    bool typed = r->content_type.n && bq_chars_value(r->content_type);
     char *w = put_status(out->data + out->len, r->status);
     w = PUT(w, "Date: ");
     w = put(w, how->date, BQ_DATE_BYTES);
     w = PUT(w, "\r\n");
-    if (typed) {
-        w = PUT(w, "Content-Type: ");
-        w = put_str(w, r->content_type);
-        w = PUT(w, "\r\n");
-    }
-    w = put_fields(w, r, typed, how->id.n);
+    char *typed = put_type(w, r->content_type);
+    w = typed ? typed : w;
+    if (r->field_count)
+        w = put_fields(w, r, typed, how->id.n);
     if (how->id.n) {
         w = PUT(w, "X-Request-Id: ");
         w = put_str(w, how->id);
@@ -174,7 +187,7 @@ int bq_h1_write_error(struct bq_buf *out, int status, const char *reason,
     w = PUT(w, "\"}");
     struct bq_response r = {
         .status = status,
-        .content_type = BQ_STR("application/json"),
+        .content_type = BQ_TYPE_JSON,
         .body = bq_str_of(body, (size_t)(w - body)),
     };
     struct bq_h1_reply closing = *how;

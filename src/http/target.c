@@ -63,15 +63,12 @@ static bool ipv6_valid(bq_str s)
  * broken percent-encoding. */
 static size_t reg_name_end(bq_str s)
 {
-    size_t i = 0;
-    for (; i < s.n; i++) {
-        if (bq_char_is(s.p[i], BQ_CHAR_REG_NAME))
-            continue;
-        if (s.p[i] != '%')
-            break;
+    size_t i = bq_chars_host(s);
+    while (i < s.n && s.p[i] == '%') {
         if (s.n - i < 3 || bq_hex_value(s.p[i + 1]) < 0 || bq_hex_value(s.p[i + 2]) < 0)
             return SIZE_MAX;
-        i += 2;
+        i += 3;
+        i += bq_chars_host(bq_str_of(s.p + i, s.n - i));
     }
     return i;
 }
@@ -110,9 +107,10 @@ bool bq_host_valid(bq_str host)
     return end <= host.n && port_valid(bq_str_of(host.p + end, host.n - end));
 }
 
-static void split_query(struct bq_request *r, bq_str s)
+/* marked: there may be a "?". */
+static void split_query(struct bq_request *r, bq_str s, bool marked)
 {
-    size_t mark = bq_str_find(s, '?', 0);
+    size_t mark = marked ? bq_str_find(s, '?', 0) : s.n;
     r->path = bq_str_of(s.p, mark);
     r->query = mark < s.n ? bq_str_of(s.p + mark + 1, s.n - mark - 1) : bq_str_of(NULL, 0);
 }
@@ -143,7 +141,7 @@ static int parse_absolute(struct bq_request *r)
     if (end == 0 || s.p[0] == ':' || !bq_host_valid(authority))
         return BQ_INVALID;
     r->host = authority;
-    split_query(r, bq_str_of(s.p + end, s.n - end));
+    split_query(r, bq_str_of(s.p + end, s.n - end), true);
     if (r->path.n == 0) {
         bool whole_server = r->method == BQ_OPTIONS && !r->query.p; /* RFC 9112, section 3.2.4 */
         r->path = whole_server ? BQ_STR("*") : BQ_STR("/");
@@ -153,10 +151,11 @@ static int parse_absolute(struct bq_request *r)
 
 int bq_target_parse(struct bq_request *r)
 {
-    if (r->target.n == 0 || !bq_chars_all(r->target, BQ_CHAR_TARGET))
+    bool marked;
+    if (r->target.n == 0 || !bq_chars_target(r->target, &marked))
         return BQ_INVALID;
     if (r->target.p[0] == '/') {
-        split_query(r, r->target);
+        split_query(r, r->target, marked);
         return BQ_OK;
     }
     if (bq_str_eq(r->target, BQ_STR("*"))) {

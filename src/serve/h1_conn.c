@@ -188,17 +188,21 @@ static void count_answer(struct bq_conn *c, const struct bq_request *request, in
     bq_tally_add(own ? own : c->serve->config.tally, BQ_TALLY_KEY(method, status), us, body_bytes);
 }
 
-static void record(struct bq_conn *c, int status, uint64_t body_bytes)
+static void record_wanted(struct bq_conn *c, int status, uint64_t body_bytes)
 {
     const struct bq_serve_config *config = &c->serve->config;
-    if (!config->access && !config->tally)
-        return;
     const struct bq_request *request = request_of(c);
     uint64_t us = request && c->work->judged_us ? bq_clock_us() - c->work->judged_us : 0;
     if (config->tally)
         count_answer(c, request, status, body_bytes, us);
     if (config->access)
         log_answer(c, request, status, body_bytes, us);
+}
+
+static inline void record(struct bq_conn *c, int status, uint64_t body_bytes)
+{
+    if (c->serve->config.access || c->serve->config.tally)
+        record_wanted(c, status, body_bytes);
 }
 
 /* Answers */
@@ -412,6 +416,8 @@ static void head_complete(struct bq_conn *c, bool arriving)
     struct bq_h1_framing framing = bq_h1_parser_framing(w->parser);
     if (framing.has_body)
         body_begins(c, &framing, arriving);
+    else
+        request_complete(c); /* what the parser would say next */
 }
 
 static void body_arrived(struct bq_conn *c, bq_str chunk)
