@@ -12,6 +12,8 @@
 #include "vm/cancel.h"
 
 static void run(struct bq_call *call);
+static void step_depends(struct bq_call *call);
+static void step_result(struct bq_call *call);
 static void close_abandoned(struct bq_call *call);
 
 static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_exchange *ex)
@@ -103,8 +105,13 @@ void bq_dispatch_request(void *self, struct bq_exchange *ex)
 
 static void step_route(struct bq_call *call)
 {
+    if (call->outcome == BQ_MATCH_FOUND && call->route->chain == LUA_NOREF) {
+        call->step = BQ_STEP_DEPENDS;
+        step_depends(call);
+        return;
+    }
     if (call->outcome == BQ_MATCH_FOUND) {
-        call->step = call->route->chain != LUA_NOREF ? BQ_STEP_CHAIN : BQ_STEP_DEPENDS;
+        call->step = BQ_STEP_CHAIN;
         run(call);
         return;
     }
@@ -264,7 +271,7 @@ static void step_depends(struct bq_call *call)
         call->opened++;
     }
     call->step = BQ_STEP_HANDLER;
-    run(call);
+    step_handler(call);
 }
 
 static void keep_worker_value(lua_State *L, void *arg)
@@ -327,8 +334,12 @@ static void task_done(struct bq_task *task, enum bq_task_end end)
             bq_failure_log_raised(call, "a dependency's close failed: ");
             bq_failure_tell_close(call);
         }
+    } else if (end == BQ_TASK_DONE) {
+        call->step = BQ_STEP_RESULT;
+        step_result(call);
+        return;
     } else {
-        call->step = end == BQ_TASK_DONE ? BQ_STEP_RESULT : BQ_STEP_ERROR;
+        call->step = BQ_STEP_ERROR;
     }
     run(call);
 }

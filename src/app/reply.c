@@ -227,12 +227,11 @@ static const struct bq_schema *returns_schema(const struct bq_call *call, int st
     return call->route && status < 400 ? call->route->returns : NULL;
 }
 
-static int read_value(struct bq_call *call, int status, struct bq_response *out,
+static int read_value(struct bq_call *call, int type, int status, struct bq_response *out,
                       char error[static 512])
 {
     lua_State *L = call->task->L;
     const struct bq_schema *schema = returns_schema(call, status);
-    int type = lua_type(L, 1);
     out->status = status ? status : 200;
     if (!schema && type == LUA_TSTRING) {
         out->content_type = BQ_TYPE_TEXT;
@@ -279,9 +278,9 @@ int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[stat
     int rows_rc;
     if (call->task->rows && read_rows(call, out, &rows_rc))
         return rows_rc;
-    int type = lua_type(L, 1);
+    int count = lua_gettop(L), type = lua_type(L, 1);
     *out = (struct bq_response){.status = 200};
-    if (lua_gettop(L) >= 2 && !lua_isnil(L, 2)) {
+    if (count >= 2 && !lua_isnil(L, 2)) {
         int rc = read_status(L, 2, &given, error);
         if (rc != BQ_OK)
             return rc;
@@ -293,8 +292,9 @@ int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[stat
         out->status = status ? status : 204;
         return BQ_OK;
     }
-    lua_settop(L, 1);
-    return read_value(call, status, out, error);
+    if (count != 1)
+        lua_settop(L, 1);
+    return read_value(call, type, status, out, error);
 }
 
 /* --- below middleware --------------------------------------------------------------------- */
