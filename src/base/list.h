@@ -41,6 +41,16 @@ static inline void bq_list_push(struct bq_list *l, struct bq_node *n)
     l->head.prev = n;
 }
 
+/* At the front: the next to be taken. */
+static inline void bq_list_push_front(struct bq_list *l, struct bq_node *n)
+{
+    assert(!n->next);
+    n->prev = &l->head;
+    n->next = l->head.next;
+    n->next->prev = n;
+    l->head.next = n;
+}
+
 /* Harmless for a node that is in no list. */
 static inline void bq_list_remove(struct bq_node *n)
 {
@@ -57,7 +67,7 @@ static inline struct bq_node *bq_list_peek(struct bq_list *l)
     return bq_list_empty(l) ? NULL : l->head.next;
 }
 
-/* The oldest node, removed, or NULL. */
+/* The same, removed. */
 static inline struct bq_node *bq_list_take(struct bq_list *l)
 {
     struct bq_node *n = bq_list_peek(l);

@@ -110,6 +110,11 @@ static inline __m128i in_path(__m128i x)
     return _mm_andnot_si128(unlike, between(x, '!', 0xff));
 }
 
+static inline __m128i in_ascii(__m128i x)
+{
+    return _mm_cmpgt_epi8(x, _mm_set1_epi8(-1));
+}
+
 /* Whether fn says so of all. Shorter strings than four bytes are not worth it: false. The last
  * block overlaps the one before, or is made of two halves that do. */
 static inline __attribute__((always_inline)) bool all_blocks(bq_str s, block_fn fn)
@@ -138,7 +143,7 @@ static inline __attribute__((always_inline)) bool all_blocks(bq_str s, block_fn 
 
 #else /* the table says it all */
 
-enum { in_name, in_host, in_value, in_path };
+enum { in_name, in_host, in_value, in_path, in_ascii };
 
 static bool all_blocks(bq_str s, int fn)
 {
@@ -175,18 +180,14 @@ size_t bq_chars_host(bq_str s)
     return n;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 bool bq_chars_ascii(bq_str s)
 {
-    uint64_t all = 0, w;
-    for (; s.n >= sizeof w; s = bq_str_of(s.p + sizeof w, s.n - sizeof w)) {
-        memcpy(&w, s.p, sizeof w);
-        all |= w;
-    }
+    unsigned char all = 0;
+    if (all_blocks(s, in_ascii))
+        return true;
     for (size_t i = 0; i < s.n; i++)
         all |= (unsigned char)s.p[i];
-    return !(all & EACH(0x80));
+    return all < 0x80;
 }
 
 int bq_hex_value(char c)

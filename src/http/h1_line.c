@@ -54,10 +54,6 @@ static const char *const registered[] = {
 
 int bq_method_find(bq_str name, enum bq_method *out)
 {
-    if (bq_str_eq(name, BQ_STR("GET"))) { /* by two loads, where the others take calls */
-        *out = BQ_GET;
-        return BQ_OK;
-    }
     for (size_t i = 0; i < sizeof routed / sizeof *routed; i++)
         if (bq_str_eq(name, routed[i])) {
             *out = (enum bq_method)i;
@@ -94,14 +90,28 @@ static struct bq_refusal read_version(bq_str v, uint8_t *minor)
     return BQ_ACCEPTED;
 }
 
+/* Finds the method at the front; gives its length, or 0. "GET" is one word with its space. */
+static size_t read_method(bq_str line, bool *known, enum bq_method *method)
+{
+    size_t n = 0;
+    *known = true;
+    *method = BQ_GET;
+    if (line.n > 4 && memcmp(line.p, "GET ", 4) == 0)
+        return 3;
+    while (n < line.n && bq_char_is(line.p[n], BQ_CHAR_TOKEN))
+        n++;
+    bq_str name = bq_str_of(line.p, n);
+    *known = bq_method_find(name, method) == BQ_OK && !bq_str_eq(name, BQ_STR("CONNECT"));
+    return n;
+}
+
 /* Offsets count from the ends, where the grammar is fixed; what lies between the first
  * space and the version is the target, and a space in it is bq_target_parse's to
  * refuse. */
 struct bq_refusal bq_h1_line_read(bq_str line, struct bq_h1_line *out)
 {
-    size_t method_n = 0;
-    while (method_n < line.n && bq_char_is(line.p[method_n], BQ_CHAR_TOKEN))
-        method_n++;
+    bool known;
+    size_t method_n = read_method(line, &known, &out->method);
     if (method_n == 0 || line.n < method_n + sizeof " / HTTP/1.1" - 1 || line.p[method_n] != ' ' ||
         line.p[line.n - VERSION_BYTES - 1] != ' ')
         return bq_refuse(400, "malformed request line");
@@ -110,11 +120,10 @@ struct bq_refusal bq_h1_line_read(bq_str line, struct bq_h1_line *out)
     if (refusal.status)
         return refusal;
 
-    bq_str method = bq_str_of(line.p, method_n);
-    bq_str target = bq_str_of(line.p + method_n + 1, line.n - method_n - VERSION_BYTES - 2);
-    if (bq_method_find(method, &out->method) != BQ_OK || bq_str_eq(method, BQ_STR("CONNECT")))
+    if (!known)
         return bq_refuse(501, "method not implemented");
-    out->method_n = (uint32_t)method.n;
+    bq_str target = bq_str_of(line.p + method_n + 1, line.n - method_n - VERSION_BYTES - 2);
+    out->method_n = (uint32_t)method_n;
     out->target_n = (uint32_t)target.n;
     out->foreign = out->method == BQ_METHOD_OTHER || !bq_chars_ascii(target);
     return BQ_ACCEPTED;

@@ -101,7 +101,7 @@ void bq_task_give(struct bq_task *task)
     task->joiner = BQ_HANDLE_NONE;
     task->takes_rows = false;
     task->rows = NULL;
-    bq_list_push(&vm->idle, &task->node);
+    bq_list_push_front(&vm->idle, &task->node); /* whose memory is warm is used again first */
     vm->idle_count++;
 }
 

@@ -39,6 +39,20 @@ static void nodes_are_taken_in_the_order_they_were_pushed(void **state)
     assert_null(bq_list_take(&l));
 }
 
+static void what_was_pushed_to_the_front_is_taken_first(void **state)
+{
+    (void)state;
+    struct bq_list l;
+    struct item items[3] = {{0}, {1, {0}}, {2, {0}}};
+    bq_list_init(&l);
+    bq_list_push_front(&l, &items[1].node);
+    bq_list_push_front(&l, &items[0].node);
+    bq_list_push(&l, &items[2].node);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(number_of(bq_list_take(&l)), i);
+    assert_true(bq_list_empty(&l));
+}
+
 static void a_node_is_removed_from_anywhere(void **state)
 {
     (void)state;
@@ -77,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_are_taken_in_the_order_they_were_pushed),
+        cmocka_unit_test(what_was_pushed_to_the_front_is_taken_first),
         cmocka_unit_test(a_node_is_removed_from_anywhere),
         cmocka_unit_test(removing_a_node_that_is_in_no_list_is_harmless),
     };
