@@ -31,7 +31,9 @@ static void begin_call(struct bq_call *call, struct bq_app *app, struct bq_excha
         call->close_failed = false;
     call->opened = 0;
     call->status = 0;
-    call->detail = call->allow = call->location = BQ_STR("");
+    call->detail = BQ_STR(""); /* one from the other would be read while it is being written */
+    call->allow = BQ_STR("");
+    call->location = BQ_STR("");
     call->saved = NULL;
 }
 

@@ -31,13 +31,12 @@ static inline char *put_str(char *w, bq_str s)
 
 static char *put_number(char *w, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    return put(w, digits + at, sizeof digits - at);
+    size_t n = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10)
+        n++;
+    for (size_t at = n; at--; value /= 10)
+        w[at] = (char)('0' + value % 10);
+    return w + n;
 }
 
 int bq_field_check(bq_str name, bq_str value)
