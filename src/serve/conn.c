@@ -61,15 +61,20 @@ static void start_deadline(struct bq_conn *c)
         now_ms = fresh_ms > now_ms ? fresh_ms : now_ms;
     }
     c->deadline_ms = ms ? now_ms + ms : 0;
+    c->undated = false;
 }
 
+/* Within a run states come and go, with each request of a pipeline, and only the last one's
+ * deadline counts. A body's is moved by what arrives of it. */
 void bq_conn_set_state(struct bq_conn *c, enum bq_conn_state to)
 {
     bool exists = edge_exists(c->state, to);
     assert(exists);
     (void)exists;
     c->state = (uint8_t)to;
-    start_deadline(c);
+    c->undated = c->running && to != BQ_CONN_BODY;
+    if (!c->undated)
+        start_deadline(c);
 }
 
 bool bq_conn_may_parse(const struct bq_conn *c)
@@ -244,8 +249,10 @@ static void move_on(struct bq_conn *c)
     }
 }
 
-uint64_t bq_conn_next_deadline(const struct bq_conn *c)
+uint64_t bq_conn_next_deadline(struct bq_conn *c)
 {
+    if (c->undated)
+        start_deadline(c);
     uint64_t write = bq_buf_size(&c->out) ? c->write_deadline_ms : 0;
     if (write == 0)
         return c->deadline_ms;
@@ -348,7 +355,7 @@ static void on_event(struct bq_watch *w, uint32_t events)
     end_event(c);
 }
 
-static bool has_expired(const struct bq_conn *c)
+static bool has_expired(struct bq_conn *c)
 {
     uint64_t deadline_ms = bq_conn_next_deadline(c);
     return deadline_ms && deadline_ms <= bq_serve_now_ms(c->serve);
@@ -411,6 +418,8 @@ void bq_conn_drain(struct bq_conn *c)
         bq_conn_read(c);
     if (c->state == BQ_CONN_IDLE && bq_buf_size(&c->rest) == 0) {
         uint64_t grace_ms = bq_serve_now_ms(c->serve) + BQ_GRACE_MS;
+        if (c->undated)
+            start_deadline(c);
         if (c->requests)
             bq_conn_finish(c, bq_buf_size(&c->out) > 0);
         else if (c->deadline_ms == 0 || grace_ms < c->deadline_ms)

@@ -80,6 +80,7 @@ struct bq_conn {
     uint8_t batch;   /* requests that this run may still begin */
     uint8_t arrived; /* 1 + the number of its piece of input, which came with others'; 0: none */
     bool running;
+    bool undated; /* deadline_ms is still that of an earlier state of this run */
     bool peer_ended; /* no more input will come */
     bool last;       /* the answer to come ends the connection */
     bool unread;     /* input may be waiting that will not be parsed */
@@ -133,11 +134,11 @@ void bq_conn_parse_rest(struct bq_conn *c);
 
 /* The first of the deadlines that hold now, 0 if none does. A peer that receives an answer is not
  * idle. */
-uint64_t bq_conn_next_deadline(const struct bq_conn *c);
+uint64_t bq_conn_next_deadline(struct bq_conn *c);
 
 /* What follows is for protocols. */
 
-/* Asserts that the edge exists; starts the state's deadline. */
+/* Asserts that the edge exists; starts the state's deadline, or has the run's end do so. */
 void bq_conn_set_state(struct bq_conn *c, enum bq_conn_state to);
 
 /* Whether another piece of input may be parsed now. */
