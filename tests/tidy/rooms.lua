@@ -57,6 +57,7 @@ rooms.covered_by = {
   ["src/reload.c"] = "tests/e2e/reload_spec.lua",
   ["src/source_watch.c"] = "tests/e2e/dev_spec.lua",
   ["src/test_run.c"] = "tests/e2e/testing_spec.lua",
+  ["src/http/h1_fields.c"] = "tests/unit/http/h1_parse_test.c",
   ["src/app/after.c"] = "tests/unit/app/dispatch_test.c",
   ["src/app/opening.c"] = "tests/unit/app/depends_test.c",
   ["src/app/failure.c"] = "tests/unit/app/dispatch_test.c",
