@@ -80,7 +80,7 @@ struct bq_conn {
     uint8_t batch;   /* requests that this run may still begin */
     uint8_t arrived; /* 1 + the number of its piece of input, which came with others'; 0: none */
     bool running;
-    bool undated; /* deadline_ms is still that of an earlier state of this run */
+    bool undated;    /* deadline_ms is still that of an earlier state of this run */
     bool peer_ended; /* no more input will come */
     bool last;       /* the answer to come ends the connection */
     bool unread;     /* input may be waiting that will not be parsed */
