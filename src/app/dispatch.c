@@ -12,6 +12,7 @@
 #include "vm/cancel.h"
 
 static void run(struct bq_call *call);
+static void step_route(struct bq_call *call);
 static void step_depends(struct bq_call *call);
 static void step_result(struct bq_call *call);
 static void close_abandoned(struct bq_call *call);
@@ -100,7 +101,7 @@ void bq_dispatch_request(void *self, struct bq_exchange *ex)
     call->app->pending++;
     if (call->route && call->route->timeout_s > 0)
         bq_cut_begin_deadline(call);
-    run(call);
+    step_route(call);
 }
 
 /* --- ROUTE ------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 
 #include <assert.h>
 
-#define FEW_CHILDREN 12 /* up to here a loop is cheaper than calling memchr */
+#define FEW_CHILDREN 6 /* up to here a loop is cheaper than calling memchr */
 
 /* A node's parameters that are still to be tried, best first. */
 struct branch {

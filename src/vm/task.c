@@ -36,6 +36,7 @@ static void make_thread(lua_State *L, void *arg)
 {
     struct bq_task *task = arg;
     task->L = lua_newthread(L);
+    task->globals = lua_topointer(task->L, LUA_GLOBALSINDEX);
     luaL_checkstack(task->L, STACK_SLOTS, "task");
     bq_outward_own(L, task->L);
     task->ref = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -82,7 +83,7 @@ static void free_task(struct bq_task *task)
 /* setfenv(0, t) gave the coroutine other globals, which its next user shall not find. */
 static bool has_own_globals(const struct bq_task *task)
 {
-    return lua_topointer(task->L, LUA_GLOBALSINDEX) != lua_topointer(task->vm->L, LUA_GLOBALSINDEX);
+    return lua_topointer(task->L, LUA_GLOBALSINDEX) != task->globals;
 }
 
 void bq_task_give(struct bq_task *task)

@@ -52,6 +52,7 @@ struct bq_task {
     struct bq_vm *vm;
     struct bq_node node; /* in vm->idle or vm->waiting */
     int ref;             /* the registry's, keeps L alive */
+    const void *globals; /* those that L was made with */
     bool waiting;
     bool raising; /* an error that wakes it is on its way */
     bool marked;  /* something of what follows is to be undone at its end (cancel.c) */
