@@ -23,8 +23,8 @@ static void on_timer(struct bq_timer *t);
 static bool edge_exists(enum bq_conn_state from, enum bq_conn_state to)
 {
     static const unsigned edges[] = {
-        [BQ_CONN_IDLE] = TO(HEAD) | TO(CLOSING) | TO(CLOSED),
-        [BQ_CONN_HEAD] = TO(BODY) | TO(CLOSING) | TO(CLOSED),
+        [BQ_CONN_IDLE] = TO(HEAD) | TO(HANDLING) | TO(CLOSING) | TO(CLOSED),
+        [BQ_CONN_HEAD] = TO(BODY) | TO(HANDLING) | TO(CLOSING) | TO(CLOSED),
         [BQ_CONN_BODY] = TO(HANDLING) | TO(CLOSING) | TO(CLOSED),
         [BQ_CONN_HANDLING] = TO(IDLE) | TO(CLOSING) | TO(GONE) | TO(CLOSED),
         [BQ_CONN_CLOSING] = TO(LINGERING) | TO(CLOSED),

@@ -11,6 +11,9 @@
  *                       v                                            │    │ respond
  *                   LINGERING ── peer ends, 2 s, 1 MiB ──> CLOSED <──┴────┘
  *
+ * A request without a body goes to HANDLING as soon as its head is complete: from HEAD, or from
+ * IDLE if it came in one piece.
+ *
  * From every state but HANDLING, a lost peer leads to CLOSED; from IDLE its
  * timeout does, too; from CLOSING the last written byte does, where nothing can
  * be waiting unread (closing over unread input makes the kernel send a reset, which can

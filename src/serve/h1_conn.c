@@ -362,6 +362,10 @@ static void body_begins(struct bq_conn *c, const struct bq_h1_framing *framing, 
 {
     struct bq_h1_work *w = c->work;
     uint64_t n = framing->chunked ? 0 : framing->content_length;
+    if (c->state == BQ_CONN_IDLE)
+        bq_conn_set_state(c, BQ_CONN_HEAD);
+    bq_conn_set_state(c, BQ_CONN_BODY);
+    w->body_began_ms = bq_serve_now_ms(c->serve);
     size_t believed = (size_t)(n < BODY_BYTES_BELIEVED ? n : BODY_BYTES_BELIEVED);
     if (n > w->body_bytes_max)
         refuse(c, 413, "Content Too Large");
@@ -411,8 +415,6 @@ static void head_complete(struct bq_conn *c, bool arriving)
     w->known = true;
     w->body_bytes_max = verdict.body_bytes_max;
     w->wants_body = verdict.wants_body;
-    w->body_began_ms = bq_serve_now_ms(s);
-    bq_conn_set_state(c, BQ_CONN_BODY);
     struct bq_h1_framing framing = bq_h1_parser_framing(w->parser);
     if (framing.has_body)
         body_begins(c, &framing, arriving);
@@ -446,10 +448,10 @@ static bool step(struct bq_conn *c, bq_str *in)
     struct bq_h1_work *w = c->work;
     enum bq_h1_event event = bq_h1_parser_feed(w->parser, in);
     w->fed = true;
-    if (c->state == BQ_CONN_IDLE && (event != BQ_H1_MORE || bq_h1_parser_started(w->parser)))
-        bq_conn_set_state(c, BQ_CONN_HEAD);
     switch (event) {
     case BQ_H1_MORE:
+        if (c->state == BQ_CONN_IDLE && bq_h1_parser_started(w->parser))
+            bq_conn_set_state(c, BQ_CONN_HEAD);
         return false;
     case BQ_H1_HEAD:
         head_complete(c, in->n > 0);
