@@ -259,7 +259,8 @@ int bq_router_freeze(struct bq_router *r)
     struct layout l = {0};
     assert(!r->block);
     l.queue = bq_arena_alloc(&r->arena, r->node_count * sizeof *l.queue);
-    r->block = bq_alloc_zero(nodes_bytes + leaves_bytes + r->node_count + r->text_bytes);
+    r->block =
+        bq_alloc_zero(nodes_bytes + leaves_bytes + r->node_count + r->text_bytes + BQ_TREE_BLOCK);
     if (!l.queue || !r->block) {
         bq_free(r->block);
         r->block = NULL;

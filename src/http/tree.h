@@ -12,7 +12,8 @@
 
 #include "http/router.h"
 
-#define BQ_TREE_NONE UINT32_MAX
+#define BQ_TREE_NONE  UINT32_MAX
+#define BQ_TREE_BLOCK 16
 
 struct bq_tree_node {
     uint32_t text;       /* static run, an offset into bq_tree.text */
@@ -34,7 +35,8 @@ struct bq_tree_leaf {
 struct bq_tree {
     const struct bq_tree_node *nodes; /* the root first */
     const struct bq_tree_leaf *leaves;
-    const unsigned char *first; /* of each node's run; parallel to nodes */
+    const unsigned char *first; /* of each node's run; parallel to nodes. BQ_TREE_BLOCK bytes may be
+                                   read from any of them on */
     const char *text;
 };
 
