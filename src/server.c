@@ -527,8 +527,8 @@ int bq_server_run(struct bq_server *s)
         bq_signals_unblock();
         return fail_start(s);
     }
-    announce(s);
-    if (s->config->dev)
+    if (s->config->dev) /* before anybody knows that it serves, and changes something */
         bq_source_watch_start(&s->sources, s->app_path);
+    announce(s);
     return stop(s, watch(s));
 }
