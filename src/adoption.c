@@ -244,8 +244,8 @@ static bool is_standby_wanted(const struct bq_adoption *a, uint64_t now_ms)
     return false;
 }
 
-/* Whether there is one to be looked at whatever its sockets say: what it has read and put off shows
- * only to who has borrowed it. */
+/* Whether there is one to be looked at whatever its loop says: one that has just got stuck, and one
+ * that is parked, which gives everything it has. */
 static bool is_any_unseen(const struct bq_adoption *a)
 {
     for (unsigned i = 0; i < a->server->slot_count; i++) {
