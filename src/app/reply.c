@@ -6,6 +6,7 @@
 #include "app/schema.h"
 #include "base/rc.h"
 #include "http/h1_write.h"
+#include "vm/raw.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -271,13 +272,39 @@ static bool read_rows(struct bq_call *call, struct bq_response *out, int *rc)
     return true;
 }
 
+/* Whether the one result is a string or a plain table, as nearly all are. Where values lie
+ * otherwise than raw.h says, none is. */
+static bool is_plain(const struct bq_task *task, int *type)
+{
+    if (!task->vm->raw_null || bq_raw_count(task->L) != 1)
+        return false;
+    bq_raw v = bq_raw_top(task->L);
+    *type = bq_raw_tag(v) == BQ_RAW_STRING ? LUA_TSTRING : LUA_TTABLE;
+    return *type == LUA_TSTRING || (bq_raw_tag(v) == BQ_RAW_TABLE &&
+                                    !((const struct bq_raw_table *)bq_raw_address(v))->metatable);
+}
+
+static int read_plain(struct bq_call *call, int type, struct bq_response *out,
+                      char error[static 512])
+{
+    int status = call->route && call->route->status ? call->route->status : 200;
+    *out = (struct bq_response){.status = status};
+    if (type != LUA_TSTRING || returns_schema(call, status))
+        return read_value(call, type, status, out, error);
+    out->content_type = BQ_TYPE_TEXT;
+    out->body = bq_raw_str(bq_raw_top(call->task->L));
+    return BQ_OK;
+}
+
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
 {
     lua_State *L = call->task->L;
     int given = 0;
-    int rows_rc;
+    int rows_rc, plain;
     if (call->task->rows && read_rows(call, out, &rows_rc))
         return rows_rc;
+    if (is_plain(call->task, &plain))
+        return read_plain(call, plain, out, error);
     int count = lua_gettop(L), type = lua_type(L, 1);
     *out = (struct bq_response){.status = 200};
     if (count >= 2 && !lua_isnil(L, 2)) {

@@ -86,6 +86,13 @@ static inline const void *bq_raw_address(bq_raw v)
     return (const void *)(uintptr_t)(v & (((uint64_t)1 << BQ_RAW_TAG_SHIFT) - 1));
 }
 
+/* lua_gettop. */
+static inline size_t bq_raw_count(lua_State *L)
+{
+    const struct bq_raw_stack *stack = (const struct bq_raw_stack *)L;
+    return (size_t)(stack->top - stack->base);
+}
+
 /* The value at the top, as it is in a table. */
 static inline bq_raw bq_raw_top(lua_State *L)
 {

@@ -146,6 +146,7 @@ static void the_top_of_every_coroutine_is_found(void **state)
         lua_checkstack(L, 2);
         lua_pushfstring(L, "number %d", i);
         check_value(L, bq_raw_top(L), -1);
+        assert_int_equal(bq_raw_count(L), lua_gettop(L));
         lua_pushnumber(L, i);
         assert_true(bq_raw_double(bq_raw_top(L), &(double){0}));
         check_value(L, bq_raw_top(L), -1);
