@@ -93,7 +93,12 @@ static bool stack_fits(lua_State *L)
     lua_pushnumber(L, 1234567.5);
     bool fits = stack->base == base && stack->top == top + 1 && number_fits(*top, 1234567.5);
     lua_pop(L, 1);
-    return fits && stack->top == top;
+    lua_pushvalue(L, LUA_GLOBALSINDEX);
+    lua_newtable(L);
+    lua_replace(L, LUA_GLOBALSINDEX);
+    fits = fits && stack->globals == lua_topointer(L, LUA_GLOBALSINDEX);
+    lua_replace(L, LUA_GLOBALSINDEX);
+    return fits && stack->top == top && stack->globals == lua_topointer(L, LUA_GLOBALSINDEX);
 }
 
 bq_raw bq_raw_probe(lua_State *L)

@@ -63,12 +63,14 @@ struct bq_raw_table {
     uint32_t pairs_mask; /* their number less one */
 };
 
-/* A coroutine: what it calls with begins at base. */
+/* A coroutine: what it calls with begins at base; its globals are the table that setfenv(0, …)
+ * changes. */
 struct bq_raw_stack {
     uint64_t next;
     uint8_t marks, type, flags[2];
     uint64_t global, gray;
     const bq_raw *base, *top; /* top is the first free one */
+    const void *end, *bottom, *upvalues, *globals;
 };
 
 /* Whether values lie as told above: tables of known contents are made and looked at. Gives what

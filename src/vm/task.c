@@ -6,6 +6,7 @@
 #include "base/rc.h"
 #include "vm/cancel.h"
 #include "vm/outward.h"
+#include "vm/raw.h"
 
 #include <assert.h>
 #include <string.h>
@@ -83,7 +84,9 @@ static void free_task(struct bq_task *task)
 /* setfenv(0, t) gave the coroutine other globals, which its next user shall not find. */
 static bool has_own_globals(const struct bq_task *task)
 {
-    return lua_topointer(task->L, LUA_GLOBALSINDEX) != task->globals;
+    const void *own = task->vm->raw_null ? ((const struct bq_raw_stack *)task->L)->globals
+                                         : lua_topointer(task->L, LUA_GLOBALSINDEX);
+    return own != task->globals;
 }
 
 void bq_task_give(struct bq_task *task)
