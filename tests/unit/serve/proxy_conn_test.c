@@ -4,6 +4,9 @@
 
 #define LINE "PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n"
 
+/* A head's time: enough for what comes in pieces, also where many tests run at once. */
+#define HEAD_MS 300
+
 struct proxied {
     struct rig r;
     struct bq_networks proxies;
@@ -15,7 +18,7 @@ static void open_as(struct proxied *p, enum bq_proxy_protocol whose, bool truste
     struct bq_serve_config config = rig_config(&p->r);
     config.proxy_protocol = whose;
     config.trust.proxies = trusted ? &p->proxies : NULL;
-    config.limits.head_ms_max = 60;
+    config.limits.head_ms_max = HEAD_MS;
     p->proxies.unix_sockets = true;
     rig_open_with(&p->r, &config);
 }
@@ -153,7 +156,7 @@ static void a_header_has_as_long_as_a_head(void **state)
     struct proxied *p = *state;
     client_open(&p->r, &p->client);
     client_send(&p->client, "PROXY ");
-    pass(&p->r, 30);
+    pass(&p->r, HEAD_MS / 2);
     client_receive(&p->client);
     assert_false(p->client.ended);
     client_send(&p->client, "TCP4 "); /* extends nothing */
@@ -168,7 +171,7 @@ static void behind_it_a_client_may_be_idle(void **state)
     client_send(&p->client, "PROXY ");
     turns(&p->r, 2);
     client_send(&p->client, "UNKNOWN\r\n");
-    pass(&p->r, 120);
+    pass(&p->r, 2 * HEAD_MS);
     client_send(&p->client, GET("/now"));
     exchange_bytes(&p->r, &p->client);
     assert_int_equal(answers(&p->client), 1);
