@@ -74,6 +74,13 @@ static bool find_place(const struct bq_raw_table *t, struct bq_raw_place *place)
     return false;
 }
 
+/* LuaJIT notes in a table which metamethods it has not, all of them in a new one. Whoever sets one
+ * through the API or in Lua resets that. */
+static bool may_be_metamethod(const char *name)
+{
+    return name[0] == '_' && name[1] == '_';
+}
+
 static bool find_places(lua_State *L, struct bq_raw_shape *shape, int first)
 {
     const struct bq_raw_table *t = push_sample(L, first, shape->count);
@@ -82,9 +89,11 @@ static bool find_places(lua_State *L, struct bq_raw_shape *shape, int first)
         return false;
     for (uint32_t i = 0; i < shape->count; i++) {
         struct bq_raw_place *place = &shape->places[i];
-        place->name = bq_raw_of_string(lua_tostring(L, first + (int)i));
+        const char *name = lua_tostring(L, first + (int)i);
+        place->name = bq_raw_of_string(name);
         double number;
-        if (!find_place(t, place) || !bq_raw_number(t->pairs[place->pair].value, &number) ||
+        if (may_be_metamethod(name) || !find_place(t, place) ||
+            !bq_raw_number(t->pairs[place->pair].value, &number) ||
             number != i) /* a name that comes twice */
             return false;
     }

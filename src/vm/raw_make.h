@@ -34,8 +34,8 @@ struct bq_raw_shape {
 /* The shape of tables with the count strings at index first and behind it as names. Only in a state
  * that bq_raw_probe has found to be as it should, and used for no other; the names must be held by
  * Lua as long as the shape is used. Gives NULL, and nothing is lost but speed: there are none, more
- * than BQ_RAW_NAMES_MAX or the same twice, they do not lie as expected, or there is no memory.
- * Raises: on memory exhaustion. */
+ * than BQ_RAW_NAMES_MAX or the same twice, one begins as a metamethod's ("__index"), they do not
+ * lie as expected, or there is no memory. Raises: on memory exhaustion. */
 const struct bq_raw_shape *bq_raw_shape_make(lua_State *L, struct bq_arena *arena, int first,
                                              size_t count);
 

@@ -144,6 +144,19 @@ static void what_has_no_shape_gets_none(void **state)
     assert_null(bq_raw_shape_make(w->L, &w->arena, 1, 3));
 }
 
+/* A record would not do as a metatable: what a new table has not is remembered in it. */
+static void what_is_named_as_a_metamethod_gets_no_shape(void **state)
+{
+    struct world *w = *state;
+    lua_State *L = w->L;
+    lua_settop(L, 0);
+    lua_pushliteral(L, "_index");
+    lua_pushliteral(L, "__index");
+    assert_non_null(bq_raw_shape_make(L, &w->arena, 1, 1));
+    assert_null(bq_raw_shape_make(L, &w->arena, 1, 2));
+    assert_null(bq_raw_shape_make(L, &w->arena, 2, 1));
+}
+
 static void without_memory_there_is_no_shape(void **state)
 {
     struct world *w = *state;
@@ -337,6 +350,7 @@ int main(void)
         RAW_TEST(records_have_their_values_and_no_others),
         RAW_TEST(records_take_further_fields_as_other_tables_do),
         RAW_TEST(what_has_no_shape_gets_none),
+        RAW_TEST(what_is_named_as_a_metamethod_gets_no_shape),
         RAW_TEST(without_memory_there_is_no_shape),
         RAW_TEST(lists_have_their_values_and_room_for_more),
         RAW_TEST(only_what_lua_must_hold_stays_on_the_stack),
