@@ -10,6 +10,7 @@
 struct opening_wait {
     struct bq_node node;
     struct bq_task *task;
+    struct bq_provider *provider;
 };
 
 static void leave(void *arg)
@@ -48,12 +49,31 @@ void bq_opening_end(struct bq_provider *provider)
     release(provider);
 }
 
+/* The provider whose opening it waits for, or NULL. */
+static const struct bq_provider *awaited_by(const struct bq_task *task)
+{
+    const struct opening_wait *w = task->cancel_arg;
+    return task->waiting && task->cancel == leave ? w->provider : NULL;
+}
+
+/* Whether the opener waits for the task, for another opener that does, and so on. Since nobody
+ * waits in a circle, this ends. */
+static bool would_circle(const struct bq_provider *provider, const struct bq_task *task)
+{
+    for (; provider && provider->opener; provider = awaited_by(provider->opener))
+        if (provider->opener == task || bq_task_holds_up(task, provider->opener->L))
+            return true;
+    return false;
+}
+
 static int await(lua_State *L, struct bq_provider *provider, struct bq_task *task)
 {
+    if (would_circle(provider, task))
+        return luaL_error(L, "a dependency would wait for itself to be opened");
     struct opening_wait *w = bq_alloc(sizeof *w);
     if (!w)
         return luaL_error(L, "not enough memory");
-    *w = (struct opening_wait){.task = task};
+    *w = (struct opening_wait){.task = task, .provider = provider};
     bq_list_push(&provider->waiting, &w->node);
     return bq_task_wait(L, task, leave, w);
 }
@@ -77,9 +97,6 @@ int bq_opening_l_begin(lua_State *L)
     struct bq_task *task = bq_task_running(L, "barq.with");
     luaL_checktype(L, 1, LUA_TTABLE);
     struct bq_provider *provider = bq_provider_get(L, app, 1);
-    if (provider->opener == task ||
-        (provider->opener && bq_task_holds_up(task, provider->opener->L)))
-        return luaL_error(L, "a dependency would wait for itself to be opened");
     if (provider->opener)
         return await(L, provider, task);
     bq_opening_begin(provider, task);

@@ -364,6 +364,30 @@ static void a_provider_that_waits_for_itself_is_told_so(void **state)
     assert_non_null(strstr(a.body, "would wait for itself to be opened"));
 }
 
+/* Each is opened by its own request already when it asks for the other. */
+static void providers_that_wait_for_each_other_are_told_so(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a[3];
+    struct bq_exchange *ex[3];
+    const char *const targets[] = {"/1", "/2", "/3"};
+    serve(f, "local p = {}\n"
+             "for i = 1, 3 do\n"
+             "  p[i] = barq.depends{ scope = 'worker', open = function()\n"
+             "    barq.sleep(0.002)\n"
+             "    return barq.with({ d = p[i % 3 + 1] }, function(d) return d.d end) end }\n"
+             "  barq.get('/' .. i, { depends = { d = p[i] } }, function(_, d) return d.d end)\n"
+             "end");
+    for (int k = 0; k < 3; k++)
+        ex[k] = fixture_begin(f, &(struct question){.method = "GET", .target = targets[k]}, &a[k]);
+    for (int k = 0; k < 400 && !(a[0].count && a[1].count && a[2].count); k++)
+        bq_loop_run_once(f->loop, 10);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(a[k].status, 500);
+        fixture_end(ex[k]);
+    }
+}
+
 static void who_is_dropped_while_it_opens_lets_others(void **state)
 {
     struct fixture *f = *state;
@@ -510,6 +534,7 @@ int main(void)
         TEST(with_and_requests_open_a_workers_provider_together),
         TEST(what_waits_for_a_provider_ends_with_its_deadline),
         TEST(a_provider_that_waits_for_itself_is_told_so),
+        TEST(providers_that_wait_for_each_other_are_told_so),
         TEST(who_is_dropped_while_it_opens_lets_others),
         TEST(what_an_abandoned_request_has_opened_is_closed),
         TEST(a_close_that_waits_is_cut_off_with_an_abandoned_request),
