@@ -5,6 +5,9 @@
 -- are: a module that nobody holds goes, and is loaded again should somebody require it. So the
 -- modules of the request path hold only one another, and require others where they need them; what
 -- outlives a module, such as a metatable by which something is known, is in state.lua.
+-- The application may have globals of its own by now that are called so.
+local jit = require "jit"
+local package = require "package"
 local state = require "barq.state"
 
 -- By name, weakly; without what has no source here.

@@ -359,10 +359,9 @@ static void forget_descriptions(struct bq_app *app, lua_State *L)
 /* The table on top, with what is left of it, into package.loaded. */
 static void put_back(lua_State *L)
 {
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "loaded");
+    lua_getfield(L, LUA_REGISTRYINDEX, "_LOADED");
     int loaded = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, loaded - 2); lua_pop(L, 1)) {
+    for (lua_pushnil(L); lua_next(L, loaded - 1); lua_pop(L, 1)) {
         lua_pushvalue(L, -2);
         lua_pushvalue(L, -2);
         lua_rawset(L, loaded);

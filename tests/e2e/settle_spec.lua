@@ -157,6 +157,18 @@ describe("an application that serves", function()
     end
   end)
 
+  it("leaves the application's globals to it, whatever they are called", function()
+    local s = start [[
+      local loaded = package.loaded
+      package, jit = { id = 7, loaded = loaded }, "just in time" -- what HELD looks at, too
+      barq.get("/globals", function()
+        return { package.id, jit, rawequal(loaded["barq.state"], require "barq.state") }
+      end)
+    ]]
+    assert.same({ 7, "just in time", true }, http.get(s.port, "/globals"):json())
+    assert.same(SERVING, held(s).modules)
+  end)
+
   it("starts though a finaliser fails on the way", function()
     local s = start [[
       getmetatable(newproxy(true)).__gc = function() error("cannot close", 0) end
