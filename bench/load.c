@@ -23,6 +23,9 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef BENCH_URING
+#include <liburing.h>
+#endif
 
 #define NS_PER_S          UINT64_C(1000000000)
 #define NS_PER_MS         UINT64_C(1000000)
@@ -55,6 +58,12 @@ struct share {
     pthread_t thread;
     unsigned count;
     int epoll;
+#ifdef BENCH_URING
+    struct io_uring ring; /* for sends that leave in one system call */
+    bool has_ring;
+#endif
+    struct connection *due[EVENTS_MAX]; /* to send, once the turn's answers are taken */
+    unsigned due_count;
     uint64_t end_at;
     struct connection *connections;
     struct known_head known;
@@ -87,13 +96,71 @@ static int connect_to(uint16_t port)
 }
 
 /* A batch is small beside a socket's buffer, which is empty when all its answers have come. */
-static void send_batch(struct share *s, struct connection *c)
+static void check_sent(const struct share *s, ssize_t sent, int error)
 {
-    c->awaited = s->plan->depth;
-    c->sent_at = clock_ns(CLOCK_MONOTONIC);
-    ssize_t sent = send(c->fd, s->plan->batch, s->plan->batch_bytes, MSG_NOSIGNAL);
     if (sent != (ssize_t)s->plan->batch_bytes)
-        die("sending", sent < 0 ? strerror(errno) : "the request was not taken");
+        die("sending", sent < 0 ? strerror(error) : "the request was not taken");
+}
+
+#ifdef BENCH_URING
+static void open_ring(struct share *s)
+{
+    s->has_ring = io_uring_queue_init(EVENTS_MAX, &s->ring, 0) == 0;
+}
+
+/* Sends that do not wait are over when the call returns. False: one at a time, then. */
+static bool send_together(struct share *s)
+{
+    struct io_uring_cqe *done;
+    if (!s->has_ring || s->due_count < 2)
+        return false;
+    for (unsigned i = 0; i < s->due_count; i++)
+        io_uring_prep_send(io_uring_get_sqe(&s->ring), s->due[i]->fd, s->plan->batch,
+                           s->plan->batch_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (io_uring_submit_and_wait(&s->ring, s->due_count) < 0)
+        die("sending", "io_uring takes no requests");
+    for (unsigned i = 0; i < s->due_count; i++) {
+        if (io_uring_wait_cqe(&s->ring, &done) < 0)
+            die("sending", "io_uring gives no results");
+        check_sent(s, done->res, -done->res);
+        io_uring_cqe_seen(&s->ring, done);
+    }
+    return true;
+}
+#else
+static void open_ring(struct share *s)
+{
+    (void)s;
+}
+
+static bool send_together(struct share *s)
+{
+    (void)s;
+    return false;
+}
+#endif
+
+/* Several requests of a turn leave in one system call, so that the client is not the limit before
+ * servers that do the same with their answers. */
+static void send_due(struct share *s)
+{
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    for (unsigned i = 0; i < s->due_count; i++) {
+        s->due[i]->awaited = s->plan->depth;
+        s->due[i]->sent_at = now;
+    }
+    if (!send_together(s))
+        for (unsigned i = 0; i < s->due_count; i++)
+            check_sent(s, send(s->due[i]->fd, s->plan->batch, s->plan->batch_bytes, MSG_NOSIGNAL),
+                       errno);
+    s->due_count = 0;
+}
+
+static void send_soon(struct share *s, struct connection *c)
+{
+    s->due[s->due_count++] = c;
+    if (s->due_count == EVENTS_MAX)
+        send_due(s);
 }
 
 static void refuse(const struct connection *c)
@@ -132,11 +199,12 @@ static void receive(struct share *s, struct connection *c)
     uint64_t now = clock_ns(CLOCK_MONOTONIC);
     take_answers(s, c, now);
     if (c->awaited == 0 && now < s->end_at)
-        send_batch(s, c);
+        send_soon(s, c);
 }
 
 static void open_all(struct share *s)
 {
+    open_ring(s);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->connections = calloc(s->count, sizeof *s->connections);
     if (s->epoll < 0 || !s->connections)
@@ -164,7 +232,8 @@ static void *run_share(void *arg)
 {
     struct share *s = arg;
     for (unsigned i = 0; i < s->count; i++)
-        send_batch(s, &s->connections[i]);
+        send_soon(s, &s->connections[i]);
+    send_due(s);
     while (clock_ns(CLOCK_MONOTONIC) < s->end_at || !is_answered(s)) {
         struct epoll_event events[EVENTS_MAX];
         int n = epoll_wait(s->epoll, events, EVENTS_MAX, SILENCE_MS_MAX);
@@ -172,6 +241,7 @@ static void *run_share(void *arg)
             die("receiving", "no answer within ten seconds");
         for (int i = 0; i < n; i++)
             receive(s, events[i].data.ptr);
+        send_due(s);
     }
     return NULL;
 }
