@@ -10,6 +10,7 @@
 #include "app/encode.h"
 #include "base/fault.h"
 #include "base/rc.h"
+#include "lua_same.h"
 #include "quick_fixture.h"
 #include "json/check.h"
 
@@ -421,13 +422,7 @@ static const char random_chunk[] =
     "    else t[i] = random_value(depth + 1) end\n"
     "  end\n"
     "  return t\n"
-    "end\n"
-    "function same(a, b)\n"
-    "  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end\n"
-    "  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
-    "  for k in pairs(b) do if a[k] == nil then return false end end\n"
-    "  return true\n"
-    "end\n";
+    "end\n" LUA_SAME;
 
 static bool same_on_top(lua_State *L)
 {

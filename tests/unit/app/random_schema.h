@@ -2,6 +2,8 @@
 #ifndef BQ_TESTS_RANDOM_SCHEMA_H
 #define BQ_TESTS_RANDOM_SCHEMA_H
 
+#include "lua_same.h"
+
 /* random_schema(depth) gives a node; random_value(node) a value for it and what reading what was
  * written must give (they differ by defaults, filtered fields, nil as null and int64). */
 static const char random_chunk[] =
@@ -132,12 +134,6 @@ static const char random_chunk[] =
     "  local value, expected = draw[node.kind](node)\n"
     "  if expected == nil then expected = value end\n"
     "  return value, expected\n"
-    "end\n"
-    "function same(a, b)\n"
-    "  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end\n"
-    "  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
-    "  for k in pairs(b) do if a[k] == nil then return false end end\n"
-    "  return true\n"
-    "end\n";
+    "end\n" LUA_SAME;
 
 #endif

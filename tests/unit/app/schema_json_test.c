@@ -10,6 +10,7 @@
 #include "app/schema.h"
 #include "base/mem.h"
 #include "base/rc.h"
+#include "lua_same.h"
 
 #include <stdlib.h>
 
@@ -44,13 +45,7 @@ static const char prelude[] =
     "  { 'price', of('number', { min = 0 }) },\n"
     "  { 'quantity', optional(of('integer', { min = 0 }), 1) },\n"
     "  { 'tags', list(str, { max = 3 }) },\n"
-    "  { 'dimensions', object{ { 'w', num }, { 'h', num } } } }\n"
-    "function same(a, b)\n"
-    "  if type(a) ~= 'table' or type(b) ~= 'table' then return a == b end\n"
-    "  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
-    "  for k in pairs(b) do if a[k] == nil then return false end end\n"
-    "  return true\n"
-    "end\n";
+    "  { 'dimensions', object{ { 'w', num }, { 'h', num } } } }\n" LUA_SAME;
 
 struct world {
     lua_State *L;

@@ -159,11 +159,7 @@ static void what_was_received_moves_to_who_takes_over(void **state)
     watched = crowd;
     turns(&crowd->a, 2);
     each_has_answers(crowd, CLIENTS, 1);
-    for (int i = 0; i < CLIENTS; i++)
-        client_send(&crowd->clients[i], GET("/now"));
-    turns(&crowd->a, 2);
-    turns(&crowd->b, 2);
-    each_has_answers(crowd, CLIENTS, 2);
+    ask_both_again(crowd);
     end(crowd);
 }
 

@@ -71,6 +71,16 @@ RIG_UNUSED static void each_has_answers(struct crowd *crowd, int count, int expe
     }
 }
 
+/* All of them ask once more, whichever worker they are with now. */
+RIG_UNUSED static void ask_both_again(struct crowd *crowd)
+{
+    for (int i = 0; i < CLIENTS; i++)
+        client_send(&crowd->clients[i], GET("/now"));
+    turns(&crowd->a, 2);
+    turns(&crowd->b, 2);
+    each_has_answers(crowd, CLIENTS, 2);
+}
+
 RIG_UNUSED static int answered(struct crowd *crowd, int count)
 {
     int n = 0;

@@ -114,11 +114,7 @@ static void those_put_off_move_to_who_takes_over(void **state)
     assert_int_equal(bq_serve_counts(crowd->a.serve).open, 1);
     assert_int_equal(bq_serve_counts(crowd->b.serve).open, CLIENTS - 1);
     assert_false(bq_loop_is_ready(crowd->a.loop));
-    for (int i = 0; i < CLIENTS; i++)
-        client_send(&crowd->clients[i], GET("/now"));
-    turns(&crowd->a, 2);
-    turns(&crowd->b, 2);
-    each_has_answers(crowd, CLIENTS, 2);
+    ask_both_again(crowd);
     end(crowd);
 }
 
