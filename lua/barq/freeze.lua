@@ -29,11 +29,6 @@ local function takes_request(fn)
   return info.isvararg or info.nparams > 0
 end
 
--- A plan as C takes it: the steps in order, and what the handler finds in deps.
-local function compile_plan(list, deps)
-  return { steps = list, deps = deps }
-end
-
 -- What the route and its providers declare of the request, together.
 local function compile_input(spec, list, path, where)
   local own, more = {}, {}
@@ -97,7 +92,7 @@ local function compile_route(entry, around)
     chain = middleware.chain(append(around.middleware, spec.middleware), spec.status),
     takes_request = takes_request(entry.handler),
     input = compile_input(spec, list, path, entry.place),
-    plan = compile_plan(list, deps),
+    plan = { steps = list, deps = deps }, -- the latter is what the handler finds in deps
     needs = needs_of(list, needs, deps),
     security = security_of(list),
     returns = spec.returns,

@@ -108,14 +108,10 @@ void bq_dispatch_request(void *self, struct bq_exchange *ex)
 
 static void step_route(struct bq_call *call)
 {
-    if (call->outcome == BQ_MATCH_FOUND && call->route->chain == LUA_NOREF) {
-        call->step = BQ_STEP_DEPENDS;
-        step_depends(call);
-        return;
-    }
     if (call->outcome == BQ_MATCH_FOUND) {
-        call->step = BQ_STEP_CHAIN;
-        run(call);
+        bool chained = call->route->chain != LUA_NOREF;
+        call->step = chained ? BQ_STEP_CHAIN : BQ_STEP_DEPENDS;
+        (chained ? run : step_depends)(call);
         return;
     }
     call->status = bq_unrouted_status(call);

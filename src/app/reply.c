@@ -284,29 +284,19 @@ static bool is_plain(const struct bq_task *task, int *type)
                                     !((const struct bq_raw_table *)bq_raw_address(v))->metatable);
 }
 
-static int read_plain(struct bq_call *call, int type, struct bq_response *out,
-                      char error[static 512])
-{
-    int status = call->route && call->route->status ? call->route->status : 200;
-    *out = (struct bq_response){.status = status};
-    if (type != LUA_TSTRING || returns_schema(call, status))
-        return read_value(call, type, status, out, error);
-    out->content_type = BQ_TYPE_TEXT;
-    out->body = bq_raw_str(bq_raw_top(call->task->L));
-    return BQ_OK;
-}
-
 int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[static 512])
 {
     lua_State *L = call->task->L;
+    int declared = call->route ? call->route->status : 0;
     int given = 0;
-    int rows_rc, plain;
+    int rows_rc, type;
     if (call->task->rows && read_rows(call, out, &rows_rc))
         return rows_rc;
-    if (is_plain(call->task, &plain))
-        return read_plain(call, plain, out, error);
-    int count = lua_gettop(L), type = lua_type(L, 1);
     *out = (struct bq_response){.status = 200};
+    if (is_plain(call->task, &type))
+        return read_value(call, type, declared, out, error);
+    int count = lua_gettop(L);
+    type = lua_type(L, 1);
     if (count >= 2 && !lua_isnil(L, 2)) {
         int rc = read_status(L, 2, &given, error);
         if (rc != BQ_OK)
@@ -314,7 +304,7 @@ int bq_reply_read(struct bq_call *call, struct bq_response *out, char error[stat
     }
     if (type == LUA_TTABLE && is_response(L, call->app))
         return read_object(call, given, out, error);
-    int status = given ? given : call->route ? call->route->status : 0;
+    int status = given ? given : declared;
     if ((type == LUA_TNONE || type == LUA_TNIL) && (given || !returns_schema(call, status))) {
         out->status = status ? status : 204;
         return BQ_OK;
