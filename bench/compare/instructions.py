@@ -1,8 +1,9 @@
 """instructions.py: what one request costs barq-server in user space, counted by callgrind.
 
-A request on a keep-alive connection, one after the other (or 16, pipelined), of a warm server. Figures do not depend on
-the machine's pace; the kernel's part is not in them. What Lua compiled is counted like everything
-else. The collector runs once in some hundred requests, and its share is in the figures: hence many.
+A request on a keep-alive connection, one after the other (or 16, pipelined), of a warm server.
+Figures do not depend on the machine's pace; the kernel's part is not in them. What Lua compiled is
+counted like everything else. The collector runs once in some hundred requests, and its share is in
+the figures: hence many.
 
     ./dev bench instructions [ROUTE…]     counts
     ./dev bench instructions --check      fails where a route costs over 5 % more than is written down
